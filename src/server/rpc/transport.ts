@@ -1,0 +1,70 @@
+/**
+ * What a service sees of the transport beneath it: request bytes in, response bytes out.
+ * No service imports a gRPC library; replacing the library replaces one implementation of
+ * {@link RpcTransport}.
+ */
+
+/** Metadata of a call: lower-case names; several values of one name in order. */
+export interface CallMetadata {
+  get(name: string): string | undefined;
+}
+
+/** One call, unary or streaming. */
+export interface CallContext {
+  /** Full method, e.g. `/etcdserverpb.KV/Range`. */
+  readonly method: string;
+  readonly metadata: CallMetadata;
+  /** Remote address as `host:port`, or the socket path. */
+  readonly peer: string;
+  /** Milliseconds on the monotonic clock at which the client stops waiting; undefined: never. */
+  readonly deadlineMillis: number | undefined;
+  /** Aborted when the client cancels, the deadline passes or the connection breaks. */
+  readonly signal: AbortSignal;
+}
+
+/** A server-side stream of request and response messages. */
+export interface ServerStream {
+  readonly context: CallContext;
+  /** Called for each request message, in order. */
+  onMessage(listener: (message: Buffer) => void): void;
+  /** The client half-closed. It may go on reading. */
+  onHalfClose(listener: () => void): void;
+  /** The stream is gone (client reset, deadline, connection, or our own end). Called once. */
+  onClose(listener: () => void): void;
+  /**
+   * Sends one message. False: the peer reads too slowly; `onDrain` tells when to go on. What is
+   * sent all the same is queued.
+   */
+  send(message: Uint8Array): boolean;
+  onDrain(listener: () => void): void;
+  /** Ends the stream with OK, or with the status of `error`. */
+  end(error?: unknown): void;
+}
+
+/** Answers one unary call; throws an EtcdError (or any error: code Unknown with its text). */
+export type UnaryHandler = (
+  request: Buffer,
+  context: CallContext,
+) => Uint8Array | Promise<Uint8Array>;
+
+/** Serves one streaming call. */
+export type StreamHandler = (stream: ServerStream) => void;
+
+export type MethodKind = 'unary' | 'serverStream' | 'bidiStream';
+
+/** One RPC method of a service. */
+export type RpcMethod =
+  | { readonly path: string; readonly kind: 'unary'; readonly handle: UnaryHandler }
+  | {
+      readonly path: string;
+      readonly kind: 'serverStream' | 'bidiStream';
+      readonly handle: StreamHandler;
+    };
+
+/** Serves RPC methods on connections that somebody else accepted. */
+export interface RpcTransport {
+  /** Takes over a connection whose first bytes are the HTTP/2 client preface. */
+  accept(socket: import('node:net').Socket): void;
+  /** Refuses new calls, waits up to `graceMillis` for the open ones, then ends them. */
+  close(graceMillis: number): Promise<void>;
+}

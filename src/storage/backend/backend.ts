@@ -1,0 +1,64 @@
+/** etcd's buckets (reference: formats). The order is the byte order of the names. */
+export const BUCKETS = [
+  'alarm',
+  'auth',
+  'authRoles',
+  'authUsers',
+  'cluster',
+  'key',
+  'lease',
+  'members',
+  'members_removed',
+  'meta',
+] as const;
+
+export type Bucket = (typeof BUCKETS)[number];
+
+/** One row: key and value. The bytes belong to the receiver and do not change later. */
+export type Row = readonly [key: Buffer, value: Buffer];
+
+/** A view of the backend that later writes do not change. Must be closed. */
+export interface BackendSnapshot {
+  get(bucket: Bucket, key: Uint8Array): Buffer | undefined;
+  /** Rows with start <= key < end, ascending; `end` undefined: to the end of the bucket. */
+  range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
+  close(): void;
+}
+
+/** Bytes on disk. */
+export interface BackendSize {
+  /** Allocated bytes: what the quota counts. */
+  readonly allocated: number;
+  /** Allocated less free pages. */
+  readonly inUse: number;
+}
+
+/**
+ * The state of one member: named buckets of sorted pairs.
+ *
+ * Writes are visible to reads at once and become durable with the next commit; commits are batched
+ * (`batchIntervalMillis`, `batchLimit`) because the WAL, not the backend, makes a write durable.
+ * A batch is atomic: what one turn of the event loop wrote is never split between two commits.
+ * All methods but `commit`, `defragment` and `close` are synchronous and never wait for the disk.
+ */
+export interface Backend {
+  get(bucket: Bucket, key: Uint8Array): Buffer | undefined;
+  /** As {@link BackendSnapshot.range}, over committed and pending rows. */
+  range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
+  delete(bucket: Bucket, key: Uint8Array): void;
+  /**
+   * Called before each commit, to write what must go into the same batch (consistent index, term,
+   * confState). May call put and delete.
+   */
+  setPreCommitHook(hook: () => void): void;
+  /** Commits what was written before the call; resolves when it is durable. */
+  commit(): Promise<void>;
+  /** A consistent view of all that was written before the call. */
+  snapshot(): Promise<BackendSnapshot>;
+  size(): BackendSize;
+  /** Rewrites the store without its free pages. Reads and writes wait meanwhile. */
+  defragment(): Promise<void>;
+  /** Commits and closes. */
+  close(): Promise<void>;
+}
