@@ -14,13 +14,16 @@ export const BUCKETS = [
 
 export type Bucket = (typeof BUCKETS)[number];
 
-/** One row: key and value. The bytes belong to the receiver and do not change later. */
+/** One row: key and value. The receiver may keep the bytes, but not change them. */
 export type Row = readonly [key: Buffer, value: Buffer];
 
 /** A view of the backend that later writes do not change. Must be closed. */
 export interface BackendSnapshot {
   get(bucket: Bucket, key: Uint8Array): Buffer | undefined;
-  /** Rows with start <= key < end, ascending; `end` undefined: to the end of the bucket. */
+  /**
+   * Rows with start <= key < end, ascending; `end` undefined: to the end of the bucket; at most
+   * `limit` of them if given (0: none). May be read over many turns of the event loop.
+   */
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
   close(): void;
 }
@@ -38,13 +41,22 @@ export interface BackendSize {
  *
  * Writes are visible to reads at once and become durable with the next commit; commits are batched
  * (`batchIntervalMillis`, `batchLimit`) because the WAL, not the backend, makes a write durable.
- * A batch is atomic: what one turn of the event loop wrote is never split between two commits.
+ * A batch is atomic: what one turn of the event loop wrote is never split between two commits,
+ * unless that turn itself calls `commit`, `snapshot`, `defragment` or `close`.
  * All methods but `commit`, `defragment` and `close` are synchronous and never wait for the disk.
  */
 export interface Backend {
   get(bucket: Bucket, key: Uint8Array): Buffer | undefined;
-  /** As {@link BackendSnapshot.range}, over committed and pending rows. */
+  /**
+   * As {@link BackendSnapshot.range}, over committed and pending rows, but valid for this turn of
+   * the event loop only. Writing while iterating is allowed; rows written ahead of the iteration
+   * may or may not be seen.
+   */
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
+  /**
+   * `key` is 1 to 1,978 bytes. The backend may keep `value` without a copy: the caller must not
+   * change its bytes afterwards.
+   */
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
   delete(bucket: Bucket, key: Uint8Array): void;
   /**
@@ -54,6 +66,11 @@ export interface Backend {
   setPreCommitHook(hook: () => void): void;
   /** Commits what was written before the call; resolves when it is durable. */
   commit(): Promise<void>;
+  /**
+   * Undefined while the disk keeps up with the writes. Otherwise too many writes wait for a
+   * commit, and whoever produces them must wait for the promise before it goes on.
+   */
+  backpressure(): Promise<void> | undefined;
   /** A consistent view of all that was written before the call. */
   snapshot(): Promise<BackendSnapshot>;
   size(): BackendSize;
