@@ -12,6 +12,11 @@ export interface Clock {
   monotonicMillis(): number;
   /** Runs `callback` once after `delayMillis` (>= 0). */
   setTimer(delayMillis: number, callback: () => void): Timer;
+  /**
+   * Runs `callback` once, after the events that wait now: what arrives in one turn of the event
+   * loop can so be handled together.
+   */
+  defer(callback: () => void): void;
   /** Runs `callback` every `intervalMillis` (> 0) until cancelled. */
   setPeriodic(intervalMillis: number, callback: () => void): Timer;
 }

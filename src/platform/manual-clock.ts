@@ -35,6 +35,10 @@ export class ManualClock implements Clock {
     return this.#add(Math.max(0, delayMillis), undefined, callback);
   }
 
+  defer(callback: () => void): void {
+    this.setTimer(0, callback);
+  }
+
   setPeriodic(intervalMillis: number, callback: () => void): Timer {
     if (!(intervalMillis > 0)) throw new RangeError(`interval must be above 0: ${intervalMillis}`);
     return this.#add(intervalMillis, intervalMillis, callback);

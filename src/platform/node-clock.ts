@@ -8,6 +8,9 @@ export const nodeClock: Clock = {
     const timer = setTimeout(callback, delayMillis);
     return { cancel: () => clearTimeout(timer) };
   },
+  defer(callback) {
+    setImmediate(callback);
+  },
   setPeriodic(intervalMillis, callback) {
     const timer = setInterval(callback, intervalMillis);
     return { cancel: () => clearInterval(timer) };
