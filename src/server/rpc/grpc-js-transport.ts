@@ -1,0 +1,208 @@
+import type { IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import {
+  type ConnectionInjector,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+} from '@grpc/grpc-js';
+import { quoteGo } from '../../base/go-format.js';
+import type { Clock } from '../../platform/clock.js';
+import { GrpcCode } from '../../proto/errors.js';
+import { joinHostPort } from '../http/address.js';
+import {
+  type CallEnvironment,
+  type ConnectionState,
+  type ServedMethod,
+  StreamingCall,
+  UnaryCall,
+} from './grpc-js-call.js';
+import {
+  dropEndlessDeadline,
+  http2ServerOf,
+  type MethodHandler,
+  rawHandler,
+  replaceMethodLookup,
+} from './grpc-js-internals.js';
+import { PingPolicy } from './ping-policy.js';
+import { type RpcCheck, type RpcObserver, silentRpcObserver } from './rpc-observer.js';
+import type { RpcMethod, RpcTransport } from './transport.js';
+
+/** Keep-alive of connections, milliseconds (reference: server 8). */
+export interface KeepAliveOptions {
+  /** Shortest allowed gap between a client's pings; 0: the library's 5 minutes. */
+  readonly minTimeMillis: number;
+  /** Gap between our own pings; 0: none. */
+  readonly intervalMillis: number;
+  /** How long we wait for the answer to our ping; 0: no pings. */
+  readonly timeoutMillis: number;
+}
+
+export interface GrpcJsTransportOptions {
+  readonly methods: readonly RpcMethod[];
+  readonly clock: Clock;
+  /** Largest request message, bytes; default 2097152 (1.5 MiB request plus 512 KiB overhead). */
+  readonly maxReceiveBytes?: number;
+  /** Largest response message, bytes; default 2147483647. */
+  readonly maxSendBytes?: number;
+  /** Streams per connection; default 4294967295. */
+  readonly maxConcurrentStreams?: number;
+  readonly keepAlive?: KeepAliveOptions;
+  /** Run in order before each handler. */
+  readonly checks?: readonly RpcCheck[];
+  readonly observer?: RpcObserver;
+}
+
+const DEFAULT_MAX_RECEIVE_BYTES = 1_572_864 + 524_288;
+const DEFAULT_MAX_SEND_BYTES = 2 ** 31 - 1;
+const DEFAULT_MAX_STREAMS = 2 ** 32 - 1;
+const DEFAULT_KEEP_ALIVE: KeepAliveOptions = {
+  minTimeMillis: 5000,
+  intervalMillis: 2 * 3600 * 1000,
+  timeoutMillis: 20_000,
+};
+/** Minimum gap of pings where none is configured. */
+const LIBRARY_MIN_PING_GAP_MILLIS = 5 * 60 * 1000;
+/** HTTP/2 error code of a GOAWAY that tells a client to slow down. */
+const ENHANCE_YOUR_CALM = 0xb;
+
+/** Serves RPC methods with `@grpc/grpc-js` on connections that a listener accepted. */
+export class GrpcJsTransport implements RpcTransport {
+  readonly #methods = new Map<string, ServedMethod>();
+  readonly #handlers = new Map<string, MethodHandler>();
+  readonly #services = new Set<string>();
+  readonly #environment: CallEnvironment;
+  readonly #minPingGapMillis: number;
+  readonly #injector: ConnectionInjector;
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new WeakMap<ServerHttp2Session, ConnectionState>();
+  /** Of the stream whose `stream` event is being delivered. */
+  #headers: IncomingHttpHeaders = {};
+  #connection: ConnectionState | undefined;
+  #closing = false;
+  #allClosed: (() => void) | undefined;
+
+  constructor(options: GrpcJsTransportOptions) {
+    this.#environment = { clock: options.clock, checks: options.checks ?? [] };
+    const keepAlive = options.keepAlive ?? DEFAULT_KEEP_ALIVE;
+    this.#minPingGapMillis = keepAlive.minTimeMillis || LIBRARY_MIN_PING_GAP_MILLIS;
+    const observer = options.observer ?? silentRpcObserver;
+    for (const method of options.methods) {
+      const { path, kind } = method;
+      this.#methods.set(path, { method, observer: observer.observeMethod(path, kind) });
+      this.#handlers.set(path, rawHandler(path));
+      this.#services.add(path.slice(1, path.lastIndexOf('/')));
+    }
+    const server = new Server({
+      'grpc.enable_channelz': 0,
+      'grpc.max_receive_message_length': options.maxReceiveBytes ?? DEFAULT_MAX_RECEIVE_BYTES,
+      'grpc.max_send_message_length': options.maxSendBytes ?? DEFAULT_MAX_SEND_BYTES,
+      'grpc.max_concurrent_streams': options.maxConcurrentStreams ?? DEFAULT_MAX_STREAMS,
+      ...serverPings(keepAlive),
+      interceptors: [(definition, call) => this.#serve(definition.path, call)],
+    });
+    this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    replaceMethodLookup(server, (path) => this.#handlers.get(path) ?? rawHandler(path));
+    const http2Server = http2ServerOf(server);
+    http2Server.on('session', (session) => this.#watchSession(session));
+    // Runs right before grpc-js builds the call, within the same event.
+    http2Server.prependListener('stream', (stream, headers) => {
+      dropEndlessDeadline(headers);
+      this.#headers = headers;
+      this.#connection =
+        stream.session === undefined
+          ? undefined
+          : this.#connections.get(stream.session as ServerHttp2Session);
+    });
+  }
+
+  accept(socket: Socket): void {
+    if (this.#closing) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#allClosed?.();
+    });
+    this.#injector.injectConnection(socket);
+  }
+
+  async close(graceMillis: number): Promise<void> {
+    this.#closing = true;
+    this.#injector.drain(graceMillis);
+    if (this.#sockets.size > 0) {
+      const closed = new Promise<void>((resolve) => {
+        this.#allClosed = resolve;
+      });
+      const timer = this.#environment.clock.setTimer(graceMillis, () => {
+        for (const socket of this.#sockets) socket.destroy();
+      });
+      await closed;
+      timer.cancel();
+    }
+    this.#injector.destroy();
+  }
+
+  #watchSession(session: ServerHttp2Session): void {
+    const { socket } = session;
+    const { remoteAddress, remotePort } = socket;
+    const connection: ConnectionState = {
+      peer: remoteAddress === undefined ? '@' : joinHostPort(remoteAddress, remotePort ?? 0),
+      pings: new PingPolicy(this.#minPingGapMillis),
+      openCalls: 0,
+    };
+    this.#connections.set(session, connection);
+    session.on('ping', () => {
+      const now = this.#environment.clock.monotonicMillis();
+      if (connection.pings.allow(now, connection.openCalls) || session.destroyed) return;
+      session.goaway(ENHANCE_YOUR_CALM, 0, Buffer.from('too_many_pings'));
+      // The frame leaves at the end of this turn; then the connection goes.
+      setImmediate(() => session.destroy(undefined, ENHANCE_YOUR_CALM));
+    });
+  }
+
+  /** Takes the call away from grpc-js, which would wrap it in Node streams. */
+  #serve(path: string, call: ServerInterceptingCallInterface): ServerInterceptingCall {
+    const served = this.#methods.get(path);
+    if (served === undefined || this.#connection === undefined) {
+      call.sendStatus({
+        code: GrpcCode.Unimplemented,
+        details: unknownMethod(path, this.#services),
+      });
+      return new DetachedCall(call);
+    }
+    const { method } = served;
+    const shared = [served, call, this.#connection, this.#headers, this.#environment] as const;
+    if (method.kind === 'unary') new UnaryCall(method.handle, ...shared);
+    else new StreamingCall(method.handle, ...shared);
+    return new DetachedCall(call);
+  }
+}
+
+/** What grpc-js gets to hold instead of the call: its own handling never starts. */
+class DetachedCall extends ServerInterceptingCall {
+  override start(): void {}
+}
+
+function serverPings(keepAlive: KeepAliveOptions): Record<string, number> {
+  const { intervalMillis, timeoutMillis } = keepAlive;
+  if (intervalMillis === 0 || timeoutMillis === 0) return {};
+  const longest = 2 ** 31 - 1;
+  return {
+    'grpc.keepalive_time_ms': Math.min(intervalMillis, longest),
+    'grpc.keepalive_timeout_ms': Math.min(timeoutMillis, longest),
+  };
+}
+
+/** Go's words for a method that is not served. */
+function unknownMethod(path: string, services: ReadonlySet<string>): string {
+  const slash = path.lastIndexOf('/');
+  if (!path.startsWith('/') || slash === 0) return `malformed method name: ${quoteGo(path)}`;
+  const service = path.slice(1, slash);
+  return services.has(service)
+    ? `unknown method ${path.slice(slash + 1)} for service ${service}`
+    : `unknown service ${service}`;
+}
