@@ -1,13 +1,23 @@
 import * as fs from 'node:fs';
 import * as fsPromises from 'node:fs/promises';
+import { isErrno } from './errno.js';
 import type { FileHandle, FileStat, Fs, OpenOptions } from './fs.js';
 
 const DEFAULT_FILE_MODE = 0o600;
 const PERMISSION_BITS = 0o7777;
 
+/**
+ * O_DSYNC saves a trip through the thread pool: a third more 300-byte appends a second than write
+ * and fdatasync. Only Linux is known to flush the drive's cache for it.
+ */
+const HAS_DURABLE_WRITES = process.platform === 'linux' && fs.constants.O_DSYNC !== undefined;
+
 /** The file system of the machine. Files are raw descriptors, to keep the path to the disk short. */
 export const nodeFs: Fs = {
-  open: async (path, options) => new NodeFileHandle(path, await openDescriptor(path, options)),
+  async open(path, options) {
+    const syncAfterWrite = options.durableWrites === true && !HAS_DURABLE_WRITES;
+    return new NodeFileHandle(path, await openDescriptor(path, options), syncAfterWrite);
+  },
 
   async readDirectory(path) {
     const names = await fsPromises.readdir(path, { encoding: 'buffer' });
@@ -26,7 +36,7 @@ export const nodeFs: Fs = {
     try {
       return fileStat(await fsPromises.stat(path));
     } catch (error) {
-      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
       throw error;
     }
   },
@@ -44,10 +54,12 @@ export const nodeFs: Fs = {
 class NodeFileHandle implements FileHandle {
   readonly path: string;
   readonly #descriptor: number;
+  readonly #syncAfterWrite: boolean;
 
-  constructor(path: string, descriptor: number) {
+  constructor(path: string, descriptor: number, syncAfterWrite: boolean) {
     this.path = path;
     this.#descriptor = descriptor;
+    this.#syncAfterWrite = syncAfterWrite;
   }
 
   async read(position: number, length: number): Promise<Buffer> {
@@ -63,7 +75,10 @@ class NodeFileHandle implements FileHandle {
 
   write(buffers: readonly Uint8Array[], position: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      writeAll(this.#descriptor, buffers, position, (error) => (error ? reject(error) : resolve()));
+      const done: Done = (error) => (error ? reject(error) : resolve());
+      const written: Done = (error) =>
+        error ? reject(error) : fs.fdatasync(this.#descriptor, done);
+      writeAll(this.#descriptor, buffers, position, this.#syncAfterWrite ? written : done);
     });
   }
 
@@ -163,6 +178,7 @@ function openFlags(options: OpenOptions): number {
   let flags = options.write ? (options.read ? O_RDWR : O_WRONLY) : O_RDONLY;
   if (options.create || options.exclusive) flags |= O_CREAT;
   if (options.exclusive) flags |= O_EXCL;
+  if (options.durableWrites && HAS_DURABLE_WRITES) flags |= fs.constants.O_DSYNC;
   if (options.truncate) flags |= O_TRUNC;
   return flags;
 }
@@ -173,8 +189,4 @@ function fileStat(stats: fs.Stats): FileStat {
     isDirectory: stats.isDirectory(),
     mode: stats.mode & PERMISSION_BITS,
   };
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
 }
