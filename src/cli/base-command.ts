@@ -1,0 +1,59 @@
+import { Command } from '@oclif/core/command';
+import type { Config } from '@oclif/core/config';
+import { type ParsedArguments, parseArguments } from './args/flag-set.js';
+import { boolFlag, type Flags } from './args/flags.js';
+import { HelpRequested } from './exit.js';
+import type { Face, Section } from './faces.js';
+import { processTerminal, type Terminal } from './terminal.js';
+
+/** Where a command runs: the name it was called by and the streams it may use. */
+export interface Invocation {
+  readonly face: Face;
+  readonly terminal: Terminal;
+  /** The words and flags of the whole command line, for commands that read them raw. */
+  readonly argv: readonly string[];
+}
+
+const HELP_FLAG = { help: boolFlag('help', { short: 'h' }) };
+
+/**
+ * What all commands share: an oclif command whose command line is parsed by pflag's rules.
+ * Subclasses declare `flags` and implement {@link execute}.
+ */
+export abstract class BaseCommand<Declared extends Flags> extends Command {
+  /** Cobra's use line: the command word and its arguments. */
+  static override usage: string;
+  /** Heading of the root help page under which the command stands. */
+  static section: Section = 'Utility commands';
+  static faces: readonly Face[] = ['etcdkit', 'etcdctl'];
+
+  readonly invocation: Invocation;
+
+  constructor(argv: string[], config: Config, invocation?: Invocation) {
+    super(argv, config);
+    this.invocation = invocation ?? { face: 'etcdkit', terminal: processTerminal, argv };
+  }
+
+  protected get terminal(): Terminal {
+    return this.invocation.terminal;
+  }
+
+  /**
+   * @throws ParseError, HelpRequested, CommandFailure
+   */
+  override async run(): Promise<void> {
+    this.parsed = true;
+    const declared = this.declaredFlags();
+    const input = parseArguments({ ...declared, ...HELP_FLAG }, this.argv);
+    if (input.flags.help) throw new HelpRequested();
+    await this.execute(input as unknown as ParsedArguments<Declared>);
+  }
+
+  /** Every flag the command takes. */
+  protected declaredFlags(): Flags {
+    return this.ctor.flags as unknown as Flags;
+  }
+
+  /** Does the command's work: parse what is left, call, print. */
+  protected abstract execute(input: ParsedArguments<Declared>): Promise<void>;
+}

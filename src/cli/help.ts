@@ -1,0 +1,119 @@
+import type { CommandNode, FoundCommand } from './args/command-tree.js';
+import { boolFlag } from './args/flags.js';
+import { FACES, type Face, GROUPS, SECTIONS, type Section } from './faces.js';
+import { type HelpFlag, helpFlag, type ManifestCommands } from './manifest.js';
+
+/** Names in a list of commands are padded to this width at least. */
+const MIN_NAME_WIDTH = 11;
+
+/** The help page of a command or group: description and usage (reference: cli 8.3). */
+export function helpPage(face: Face, found: FoundCommand, commands: ManifestCommands): string {
+  const { description, summary } = describe(face, found, commands);
+  const text = (description ?? summary).trimEnd();
+  return `${text}\n\n${usagePage(face, found, commands)}`;
+}
+
+/** What parse errors print: how the command is used, without its description. */
+export function usagePage(face: Face, found: FoundCommand, commands: ManifestCommands): string {
+  const path = found.path.map((node) => node.name).join(' ');
+  const { usage, flags } = describe(face, found, commands);
+  const children = [...found.node.children.values()];
+  const parts = ['Usage:\n'];
+  if (found.node.id !== undefined) parts.push(`  ${face} ${usage} [flags]\n`);
+  if (children.length > 0) {
+    parts.push(`  ${path} [command]\n`, childList(found, children, commands));
+  }
+  const local = flags.filter((flag) => !flag.inherited && !flag.hidden);
+  const inherited = flags.filter((flag) => flag.inherited && !flag.hidden);
+  if (local.length > 0) parts.push('\nFlags:\n', flagUsages(local));
+  if (inherited.length > 0) parts.push('\nGlobal Flags:\n', flagUsages(inherited));
+  if (children.length > 0) {
+    parts.push(`\nUse "${path} [command] --help" for more information about a command.\n`);
+  }
+  if (Object.keys(FACES[face].globalFlags).length > 0) {
+    parts.push(
+      `\nUse "${face} options" for a list of global command-line options (applies to all commands).\n`,
+    );
+  }
+  return parts.join('');
+}
+
+/**
+ * One line a flag, sorted by name, descriptions aligned: pflag's FlagUsages. A back-quoted word of
+ * a description names the value.
+ */
+export function flagUsages(flags: readonly HelpFlag[]): string {
+  const rows = flags
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1))
+    .map((flag) => {
+      const quoted = /`([^`]*)`/.exec(flag.description)?.[1];
+      const valueName = quoted ?? flag.valueName;
+      const short = flag.short === undefined ? '      ' : `  -${flag.short}, `;
+      const head = `${short}--${flag.name}${valueName === '' ? '' : ` ${valueName}`}`;
+      const fallback = flag.shownDefault === undefined ? '' : ` (default ${flag.shownDefault})`;
+      const text = flag.description.replace(/`([^`]*)`/, '$1');
+      return { head, text: `${text}${fallback}` };
+    });
+  const width = Math.max(...rows.map((row) => row.head.length));
+  return rows.map((row) => `${row.head.padEnd(width)}   ${row.text}\n`).join('');
+}
+
+interface Description {
+  readonly summary: string;
+  readonly description: string | undefined;
+  readonly usage: string;
+  readonly flags: readonly HelpFlag[];
+}
+
+function describe(face: Face, found: FoundCommand, commands: ManifestCommands): Description {
+  const { node } = found;
+  const help = helpFlag('help', boolFlag(`help for ${node.name}`, { short: 'h' }));
+  const command = node.id === undefined ? undefined : commands[node.id];
+  if (command !== undefined) {
+    const own = Object.entries(command.flags).map(([name, flag]) => helpFlag(name, flag));
+    return {
+      summary: command.summary ?? '',
+      description: command.description,
+      usage: command.usage,
+      flags: [...own, help],
+    };
+  }
+  const group = found.path.length === 1 ? undefined : GROUPS[node.name];
+  const own = Object.entries(group?.flags ?? {}).map(([name, flag]) => ({
+    ...helpFlag(name, flag),
+    inherited: false,
+  }));
+  return {
+    summary: group?.summary ?? FACES[face].summary,
+    description: undefined,
+    usage: group?.usage ?? '',
+    flags: [...own, help],
+  };
+}
+
+function childList(
+  found: FoundCommand,
+  children: readonly CommandNode[],
+  commands: ManifestCommands,
+): string {
+  const width = Math.max(MIN_NAME_WIDTH, ...children.map((child) => child.name.length));
+  const line = (child: CommandNode) =>
+    `  ${child.name.padEnd(width)} ${childInfo(child, commands).summary}\n`;
+  if (found.path.length > 1) return `\nAvailable Commands:\n${children.map(line).join('')}`;
+  return SECTIONS.map((section) => {
+    const members = children.filter((child) => childInfo(child, commands).section === section);
+    return members.length === 0 ? '' : `\n${section}\n${members.map(line).join('')}`;
+  }).join('');
+}
+
+function childInfo(
+  child: CommandNode,
+  commands: ManifestCommands,
+): { summary: string; section: Section } {
+  const command = child.id === undefined ? undefined : commands[child.id];
+  const fallback = GROUPS[child.name];
+  return {
+    summary: command?.summary ?? fallback?.summary ?? '',
+    section: command?.section ?? fallback?.section ?? 'Utility commands',
+  };
+}
