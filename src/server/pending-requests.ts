@@ -1,0 +1,95 @@
+import { type Gauge, silentGauge } from '../base/metrics.js';
+import type { Clock, Timer } from '../platform/clock.js';
+
+/** A request of this member that is on its way through the log. */
+export interface PendingRequest {
+  /** The decoded request, so that apply need not decode it again. */
+  readonly request: unknown;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Waiting extends PendingRequest {
+  readonly id: bigint;
+  readonly deadlineMillis: number;
+}
+
+/** How often deadlines are looked at, ms: a request may wait this much longer than its timeout. */
+const SWEEP_INTERVAL_MILLIS = 100;
+
+/**
+ * Requests that wait until their entry is applied. All have the same timeout, so the order of
+ * arrival is the order of the deadlines and one timer serves them all.
+ * Bounded by the proposal limit of the member, which refuses more (TooManyRequests).
+ */
+export class PendingRequests {
+  readonly #clock: Pick<Clock, 'monotonicMillis' | 'setPeriodic'>;
+  readonly #timeoutMillis: number;
+  readonly #timeoutError: () => unknown;
+  readonly #gauge: Gauge;
+  readonly #byId = new Map<bigint, Waiting>();
+  #sweeper: Timer | undefined;
+
+  /**
+   * @param timeoutMillis how long a request may take
+   * @param timeoutError what a request that took longer is told
+   */
+  constructor(
+    clock: Pick<Clock, 'monotonicMillis' | 'setPeriodic'>,
+    timeoutMillis: number,
+    timeoutError: () => unknown,
+    gauge: Gauge = silentGauge,
+  ) {
+    this.#clock = clock;
+    this.#timeoutMillis = timeoutMillis;
+    this.#timeoutError = timeoutError;
+    this.#gauge = gauge;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Waits for the result of request `id`. */
+  wait<Result>(id: bigint, request: unknown): Promise<Result> {
+    this.#sweeper ??= this.#clock.setPeriodic(SWEEP_INTERVAL_MILLIS, () => this.#sweep());
+    return new Promise<Result>((resolve, reject) => {
+      this.#byId.set(id, {
+        id,
+        request,
+        resolve: resolve as (result: unknown) => void,
+        reject,
+        deadlineMillis: this.#clock.monotonicMillis() + this.#timeoutMillis,
+      });
+      this.#gauge.set(this.#byId.size);
+    });
+  }
+
+  /** Takes out the request that waits under `id`, if any; the caller answers it. */
+  take(id: bigint): PendingRequest | undefined {
+    const waiting = this.#byId.get(id);
+    if (waiting === undefined) return undefined;
+    this.#byId.delete(id);
+    this.#gauge.set(this.#byId.size);
+    return waiting;
+  }
+
+  /** Ends all waits with `error` and takes no more. */
+  close(error: unknown): void {
+    this.#sweeper?.cancel();
+    const all = [...this.#byId.values()];
+    this.#byId.clear();
+    for (const waiting of all) waiting.reject(error);
+  }
+
+  #sweep(): void {
+    const now = this.#clock.monotonicMillis();
+    for (const waiting of this.#byId.values()) {
+      if (waiting.deadlineMillis > now) break;
+      this.take(waiting.id)?.reject(this.#timeoutError());
+    }
+    if (this.#byId.size > 0) return;
+    this.#sweeper?.cancel();
+    this.#sweeper = undefined;
+  }
+}
