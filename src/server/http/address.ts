@@ -40,3 +40,27 @@ export function splitHostPort(address: string): HostPort {
 export function joinHostPort(host: string, port: number | string): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/**
+ * The remote end of a connection as Go prints it: IPv4 addresses on a dual-stack socket in their
+ * plain form, `@` for a unix socket.
+ */
+export function remoteAddressOf(socket: {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}): string {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined) return '@';
+  return joinHostPort(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''), remotePort ?? 0);
+}
+
+/** A listen or advertise URL of the configuration. */
+export interface MemberUrl {
+  readonly scheme: 'http' | 'https' | 'unix' | 'unixs';
+  /** `host:port` for http and https; for unix and unixs what stands before the first slash. */
+  readonly host: string;
+  /** Empty for http and https. */
+  readonly path: string;
+  /** The URL as text, as it is printed, compared and hashed. */
+  readonly text: string;
+}

@@ -72,6 +72,7 @@ abstract class GrpcJsCall implements CallContext {
   #metadata: CallMetadata | undefined;
   #abort: AbortController | undefined;
   #cancelled = false;
+  #expired = false;
   #handled = false;
 
   constructor(
@@ -99,6 +100,7 @@ abstract class GrpcJsCall implements CallContext {
     const sendStatus = grpc.sendStatus;
     grpc.sendStatus = (status) => {
       const leaving = inGoWords(status);
+      if (!this.answered && leaving.code === GrpcCode.DeadlineExceeded) this.#expired = true;
       this.#finish(leaving.code as GrpcCode);
       sendStatus.call(grpc, leaving);
     };
@@ -161,10 +163,7 @@ abstract class GrpcJsCall implements CallContext {
   }
 
   #cancelReason(): RpcError {
-    const expired =
-      this.deadlineMillis !== undefined &&
-      this.environment.clock.monotonicMillis() >= this.deadlineMillis;
-    return etcdError(expired ? 'ContextDeadlineExceeded' : 'ContextCanceled');
+    return etcdError(this.#expired ? 'ContextDeadlineExceeded' : 'ContextCanceled');
   }
 }
 

@@ -10,7 +10,7 @@ import {
 import { quoteGo } from '../../base/go-format.js';
 import type { Clock } from '../../platform/clock.js';
 import { GrpcCode } from '../../proto/errors.js';
-import { joinHostPort } from '../http/address.js';
+import { remoteAddressOf } from '../http/address.js';
 import {
   type CallEnvironment,
   type ConnectionState,
@@ -147,10 +147,8 @@ export class GrpcJsTransport implements RpcTransport {
   }
 
   #watchSession(session: ServerHttp2Session): void {
-    const { socket } = session;
-    const { remoteAddress, remotePort } = socket;
     const connection: ConnectionState = {
-      peer: remoteAddress === undefined ? '@' : joinHostPort(remoteAddress, remotePort ?? 0),
+      peer: remoteAddressOf(session.socket),
       pings: new PingPolicy(this.#minPingGapMillis),
       openCalls: 0,
     };

@@ -175,46 +175,61 @@ describe('unary calls', () => {
     expect(order).toEqual(['/test.Echo/Say']);
   });
 
-  it('aborts the signal when the client cancels or its deadline passes', async () => {
-    const reasons: unknown[] = [];
-    let entered = (): void => {};
-    let aborted = (): void => {};
-    const { client } = await serve([
-      {
-        path: '/test.Echo/Wait',
-        kind: 'unary',
-        handle: (request, { signal }) =>
-          new Promise((resolve) => {
-            entered();
-            signal.addEventListener('abort', () => {
-              reasons.push(signal.reason);
-              resolve(request);
-              aborted();
-            });
-          }),
-      },
+  const waiting = (entered: () => void, aborted: (reason: unknown) => void): RpcMethod => ({
+    path: '/test.Echo/Wait',
+    kind: 'unary',
+    handle: (request, { signal }) =>
+      new Promise((resolve) => {
+        entered();
+        signal.addEventListener('abort', () => {
+          aborted(signal.reason);
+          resolve(request);
+        });
+      }),
+  });
+
+  it('aborts the signal when the client cancels', async () => {
+    let client: Client | undefined;
+    const reason = await new Promise((resolve, reject) => {
+      const cancel = (): void => call?.cancel();
+      let call: ReturnType<Client['makeUnaryRequest']> | undefined;
+      serve([waiting(cancel, resolve)]).then((served) => {
+        client = served.client;
+        call = client.makeUnaryRequest(
+          '/test.Echo/Wait',
+          identity,
+          identity,
+          Buffer.alloc(0),
+          () => {},
+        );
+      }, reject);
+    });
+    expect(reason).toMatchObject({ reason: 'ContextCanceled' });
+  });
+
+  it('aborts the signal when the deadline passes, and answers in the words of Go', async () => {
+    let reason: unknown;
+    const { port } = await serve([
+      waiting(
+        () => {},
+        (why) => (reason = why),
+      ),
     ]);
-    const until = (set: (resolve: () => void) => void) => new Promise<void>(set);
-
-    const first = until((resolve) => (aborted = resolve));
-    const late = failure(unary(client, '/test.Echo/Wait', Buffer.alloc(0), { timeoutMillis: 50 }));
-    expect((await late).code).toBe(GrpcCode.DeadlineExceeded);
-    await first;
-    expect(reasons.at(-1)).toMatchObject({ reason: 'ContextDeadlineExceeded' });
-
-    const second = until((resolve) => (aborted = resolve));
-    const inside = until((resolve) => (entered = resolve));
-    const call = client.makeUnaryRequest(
-      '/test.Echo/Wait',
-      identity,
-      identity,
-      Buffer.alloc(0),
-      () => {},
-    );
-    await inside;
-    call.cancel();
-    await second;
-    expect(reasons.at(-1)).toMatchObject({ reason: 'ContextCanceled' });
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const request = session.request({
+      ':method': 'POST',
+      ':path': '/test.Echo/Wait',
+      'content-type': 'application/grpc',
+      'grpc-timeout': '20m',
+    });
+    request.end(Buffer.from([0, 0, 0, 0, 0]));
+    request.resume();
+    const [headers] = await once(request, 'response');
+    expect(headers['grpc-status']).toBe('4');
+    expect(decodeURIComponent(headers['grpc-message'])).toBe('context deadline exceeded');
+    await once(request, 'close');
+    expect(reason).toMatchObject({ reason: 'ContextDeadlineExceeded' });
+    session.destroy();
   });
 });
 
