@@ -1,0 +1,124 @@
+import { EMPTY_BYTES } from '../../base/bytes.js';
+import type { KeyValue } from '../gen/mvccpb/kv.js';
+import {
+  bytesFieldSize,
+  numberFieldSize,
+  optionalBigintFieldSize,
+  optionalBytesFieldSize,
+  optionalNumberFieldSize,
+  writeNumberField,
+  writeOptionalBigintField,
+  writeOptionalBytesField,
+  writeOptionalNumberField,
+} from '../wire/fields.js';
+import { BinaryReader } from '../wire/reader.js';
+
+/** Field numbers of mvccpb.KeyValue. */
+const KEY = 1;
+const CREATE_REVISION = 2;
+const MOD_REVISION = 3;
+const VERSION = 4;
+const VALUE = 5;
+const LEASE = 6;
+
+/**
+ * Encodes a KeyValue as the `key` bucket holds it. The bytes must be those of every etcd, since
+ * HashKV of all members covers them (reference: api 4.1).
+ */
+export function encodeKeyValue(keyValue: KeyValue): Buffer {
+  const { key, createRevision, modRevision, version, value, lease } = keyValue;
+  const size =
+    optionalBytesFieldSize(key.length) +
+    optionalNumberFieldSize(createRevision) +
+    optionalNumberFieldSize(modRevision) +
+    optionalNumberFieldSize(version) +
+    optionalBytesFieldSize(value.length) +
+    optionalBigintFieldSize(lease);
+  const buffer = Buffer.allocUnsafe(size);
+  let offset = writeOptionalBytesField(buffer, 0, KEY, key);
+  offset = writeOptionalNumberField(buffer, offset, CREATE_REVISION, createRevision);
+  offset = writeOptionalNumberField(buffer, offset, MOD_REVISION, modRevision);
+  offset = writeOptionalNumberField(buffer, offset, VERSION, version);
+  offset = writeOptionalBytesField(buffer, offset, VALUE, value);
+  writeOptionalBigintField(buffer, offset, LEASE, lease);
+  return buffer;
+}
+
+/** The KeyValue stored for a deletion: the key alone. */
+export function encodeTombstone(key: Uint8Array): Buffer {
+  const buffer = Buffer.allocUnsafe(optionalBytesFieldSize(key.length));
+  writeOptionalBytesField(buffer, 0, KEY, key);
+  return buffer;
+}
+
+/** The KeyValue a DELETE event carries: the key and the revision of the deletion. */
+export function encodeDeletedKeyValue(key: Uint8Array, modRevision: number): Buffer {
+  const size = optionalBytesFieldSize(key.length) + numberFieldSize(modRevision);
+  const buffer = Buffer.allocUnsafe(size);
+  const offset = writeOptionalBytesField(buffer, 0, KEY, key);
+  writeNumberField(buffer, offset, MOD_REVISION, modRevision);
+  return buffer;
+}
+
+/*
+ * What follows reads single fields of a stored KeyValue. Stored bytes have their fields in ascending
+ * order, each at most once, as every encoder writes them; so the search ends at the first higher
+ * field. All throw DecodeError if the bytes are malformed.
+ */
+
+/** A reader that stands before the value of the field with this tag; undefined if it is absent. */
+function seek(bytes: Uint8Array, tag: number): BinaryReader | undefined {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const found = reader.tag();
+    if (found === tag) {
+      return reader;
+    }
+    if (found > tag) {
+      return undefined;
+    }
+    reader.skip(found);
+  }
+  return undefined;
+}
+
+/** The key, aliasing `bytes`. */
+export function keyOf(bytes: Uint8Array): Buffer {
+  return seek(bytes, (KEY << 3) | 2)?.bytes() ?? EMPTY_BYTES;
+}
+
+/** The revision that created the key; 0 in a tombstone. */
+export function createRevisionOf(bytes: Uint8Array): number {
+  return seek(bytes, CREATE_REVISION << 3)?.int64Saturated() ?? 0;
+}
+
+/** The revision that wrote this KeyValue; 0 in a tombstone. */
+export function modRevisionOf(bytes: Uint8Array): number {
+  return seek(bytes, MOD_REVISION << 3)?.int64Saturated() ?? 0;
+}
+
+/** How often the key was put since its creation; 0 in a tombstone. */
+export function versionOf(bytes: Uint8Array): number {
+  return seek(bytes, VERSION << 3)?.int64Saturated() ?? 0;
+}
+
+/** The value, aliasing `bytes`. */
+export function valueBytesOf(bytes: Uint8Array): Buffer {
+  return seek(bytes, (VALUE << 3) | 2)?.bytes() ?? EMPTY_BYTES;
+}
+
+/** The lease the key is attached to, or 0n. */
+export function leaseOf(bytes: Uint8Array): bigint {
+  return seek(bytes, LEASE << 3)?.int64() ?? 0n;
+}
+
+/** The same KeyValue without its value, for keys-only ranges; the lease stays. */
+export function withoutValue(bytes: Buffer): Buffer {
+  const value = valueBytesOf(bytes);
+  if (value.length === 0) {
+    return bytes;
+  }
+  const valueEnd = value.byteOffset - bytes.byteOffset + value.length;
+  const valueStart = valueEnd - bytesFieldSize(value.length);
+  return Buffer.concat([bytes.subarray(0, valueStart), bytes.subarray(valueEnd)]);
+}
