@@ -1,0 +1,331 @@
+import type { KeyText } from '../../base/bytes.js';
+
+/** Entries of a leaf and children of an inner node, at most. */
+const NODE_CAPACITY = 64;
+/** Two neighbouring leaves that together hold no more than this become one. */
+const MERGE_BELOW = 32;
+
+class Leaf<V> {
+  keys: KeyText[];
+  values: V[];
+  weight = 0;
+  parent: Inner<V> | undefined = undefined;
+  next: Leaf<V> | undefined = undefined;
+  previous: Leaf<V> | undefined = undefined;
+
+  constructor(keys: KeyText[], values: V[]) {
+    this.keys = keys;
+    this.values = values;
+  }
+}
+
+class Inner<V> {
+  /** `bounds[i]` is above every key of `children[i]` and not above any of `children[i + 1]`. */
+  bounds: KeyText[];
+  children: Node<V>[];
+  weight = 0;
+  parent: Inner<V> | undefined = undefined;
+
+  constructor(bounds: KeyText[], children: Node<V>[]) {
+    this.bounds = bounds;
+    this.children = children;
+  }
+}
+
+type Node<V> = Leaf<V> | Inner<V>;
+
+/**
+ * A sorted map from key to value: a B+tree whose leaves hold keys and values in parallel arrays, so
+ * that an entry costs its string, its value and two slots. Every entry has a weight, 0 or 1, that
+ * the owner keeps; {@link weightBefore} sums them in logarithmic time.
+ *
+ * Work on one entry goes through the cursor: {@link seek} places it, the cursor methods act there.
+ * Any change of the tree other than {@link replaceAtCursor} and {@link addWeightAtCursor} leaves
+ * the cursor undefined.
+ */
+export class KeyTree<V> {
+  #root: Node<V> = new Leaf<V>([], []);
+  #size = 0;
+  #cursorLeaf: Leaf<V> = this.#root as Leaf<V>;
+  #cursorPosition = 0;
+  readonly #weightOf: (value: V) => number;
+
+  /** `weightOf` tells the weight of a value, 0 or 1. */
+  constructor(weightOf: (value: V) => number) {
+    this.#weightOf = weightOf;
+  }
+
+  /** Entries. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The sum of all weights. */
+  get weight(): number {
+    return this.#root.weight;
+  }
+
+  get(key: KeyText): V | undefined {
+    const leaf = this.#leafOf(key);
+    const position = lowerBound(leaf.keys, key);
+    return leaf.keys[position] === key ? leaf.values[position] : undefined;
+  }
+
+  /** Places the cursor on `key` or where it would go, and returns its value if it is there. */
+  seek(key: KeyText): V | undefined {
+    const leaf = this.#leafOf(key);
+    const position = lowerBound(leaf.keys, key);
+    this.#cursorLeaf = leaf;
+    this.#cursorPosition = position;
+    return leaf.keys[position] === key ? leaf.values[position] : undefined;
+  }
+
+  /** Replaces the value under the cursor. */
+  replaceAtCursor(value: V): void {
+    this.#cursorLeaf.values[this.#cursorPosition] = value;
+  }
+
+  /** Changes the weight of the entry under the cursor by `delta`. */
+  addWeightAtCursor(delta: number): void {
+    addWeight(this.#cursorLeaf, delta);
+  }
+
+  /** Inserts an entry of weight `weight` at the cursor, where `seek(key)` found nothing. */
+  insertAtCursor(key: KeyText, value: V, weight: number): void {
+    const leaf = this.#cursorLeaf;
+    insertInto(leaf.keys, this.#cursorPosition, key);
+    insertInto(leaf.values, this.#cursorPosition, value);
+    this.#size++;
+    if (weight !== 0) {
+      addWeight(leaf, weight);
+    }
+    if (leaf.keys.length > NODE_CAPACITY) {
+      this.#splitLeaf(leaf);
+    }
+  }
+
+  /** Removes the entry under the cursor, which must have weight 0. */
+  removeAtCursor(): void {
+    const leaf = this.#cursorLeaf;
+    leaf.keys.splice(this.#cursorPosition, 1);
+    leaf.values.splice(this.#cursorPosition, 1);
+    this.#size--;
+    if (leaf.keys.length === 0) {
+      this.#dropLeaf(leaf);
+    } else {
+      this.#mergeWithNext(leaf);
+    }
+  }
+
+  /**
+   * Calls `visit` for each entry with start <= key < end in order (`end` undefined: to the last
+   * one) until it returns false. `visit` must not insert or remove.
+   */
+  scan(start: KeyText, end: KeyText | undefined, visit: (key: KeyText, value: V) => boolean): void {
+    let leaf: Leaf<V> | undefined = this.#leafOf(start);
+    let position = lowerBound(leaf.keys, start);
+    while (leaf !== undefined) {
+      const { keys, values } = leaf;
+      for (; position < keys.length; position++) {
+        // Within the bounds of the parallel arrays; a check would only cost.
+        const key = keys[position] as KeyText;
+        if (end !== undefined && key >= end) {
+          return;
+        }
+        if (!visit(key, values[position] as V)) {
+          return;
+        }
+      }
+      leaf = leaf.next;
+      position = 0;
+    }
+  }
+
+  /** The sum of the weights of the keys below `key`. */
+  weightBefore(key: KeyText): number {
+    let sum = 0;
+    let node = this.#root;
+    while (node instanceof Inner) {
+      const position = upperBound(node.bounds, key);
+      for (let i = 0; i < position; i++) {
+        sum += (node.children[i] as Node<V>).weight;
+      }
+      node = node.children[position] as Node<V>;
+    }
+    const position = lowerBound(node.keys, key);
+    for (let i = 0; i < position; i++) {
+      sum += this.#weightOf(node.values[i] as V);
+    }
+    return sum;
+  }
+
+  #leafOf(key: KeyText): Leaf<V> {
+    let node = this.#root;
+    while (node instanceof Inner) {
+      node = node.children[upperBound(node.bounds, key)] as Node<V>;
+    }
+    return node;
+  }
+
+  #splitLeaf(leaf: Leaf<V>): void {
+    // Keys that arrive in order would leave every leaf half full, so they split it at its end.
+    const last = leaf.keys.length - 1;
+    const isAppend = leaf.next === undefined && this.#cursorPosition === last;
+    const middle = isAppend ? last : leaf.keys.length >>> 1;
+    const right = new Leaf<V>(leaf.keys.slice(middle), leaf.values.slice(middle));
+    leaf.keys = leaf.keys.slice(0, middle);
+    leaf.values = leaf.values.slice(0, middle);
+    right.next = leaf.next;
+    right.previous = leaf;
+    if (leaf.next !== undefined) {
+      leaf.next.previous = right;
+    }
+    leaf.next = right;
+    this.#attachRight(leaf, right.keys[0] as KeyText, right, this.#weightOfLeaf(right));
+  }
+
+  #weightOfLeaf(leaf: Leaf<V>): number {
+    let sum = 0;
+    for (const value of leaf.values) {
+      sum += this.#weightOf(value);
+    }
+    return sum;
+  }
+
+  /** Hangs `right`, split off `left`, behind it; `weight` moves over from `left`. */
+  #attachRight(left: Node<V>, bound: KeyText, right: Node<V>, weight: number): void {
+    left.weight -= weight;
+    right.weight = weight;
+    const parent = left.parent;
+    if (parent === undefined) {
+      const root = new Inner<V>([bound], [left, right]);
+      root.weight = left.weight + right.weight;
+      left.parent = root;
+      right.parent = root;
+      this.#root = root;
+      return;
+    }
+    const position = parent.children.indexOf(left);
+    insertInto(parent.bounds, position, bound);
+    insertInto(parent.children, position + 1, right);
+    right.parent = parent;
+    if (parent.children.length > NODE_CAPACITY) {
+      this.#splitInner(parent);
+    }
+  }
+
+  #splitInner(node: Inner<V>): void {
+    const last = node.children.length - 1;
+    const isRightmost = node.parent === undefined || node.parent.children.at(-1) === node;
+    const middle = isRightmost ? last - 1 : node.children.length >>> 1;
+    const right = new Inner<V>(node.bounds.slice(middle), node.children.slice(middle));
+    const bound = node.bounds[middle - 1] as KeyText;
+    node.bounds = node.bounds.slice(0, middle - 1);
+    node.children = node.children.slice(0, middle);
+    let weight = 0;
+    for (const child of right.children) {
+      child.parent = right;
+      weight += child.weight;
+    }
+    this.#attachRight(node, bound, right, weight);
+  }
+
+  #dropLeaf(leaf: Leaf<V>): void {
+    if (leaf.parent === undefined) {
+      return;
+    }
+    if (leaf.previous !== undefined) {
+      leaf.previous.next = leaf.next;
+    }
+    if (leaf.next !== undefined) {
+      leaf.next.previous = leaf.previous;
+    }
+    this.#detach(leaf);
+  }
+
+  /** Takes an empty node out of its parent, and the parent out of its own if that empties it. */
+  #detach(node: Node<V>): void {
+    const parent = node.parent;
+    if (parent === undefined) {
+      return;
+    }
+    const position = parent.children.indexOf(node);
+    parent.children.splice(position, 1);
+    parent.bounds.splice(Math.max(0, position - 1), 1);
+    if (parent.children.length === 0) {
+      this.#detach(parent);
+      if (parent === this.#root) {
+        this.#root = new Leaf<V>([], []);
+      }
+      return;
+    }
+    while (this.#root instanceof Inner && this.#root.children.length === 1) {
+      this.#root = this.#root.children[0] as Node<V>;
+      this.#root.parent = undefined;
+    }
+  }
+
+  #mergeWithNext(leaf: Leaf<V>): void {
+    const next = leaf.next;
+    if (
+      next === undefined ||
+      next.parent !== leaf.parent ||
+      leaf.keys.length + next.keys.length > MERGE_BELOW
+    ) {
+      return;
+    }
+    leaf.keys = leaf.keys.concat(next.keys);
+    leaf.values = leaf.values.concat(next.values);
+    leaf.weight += next.weight;
+    next.weight = 0;
+    this.#dropLeaf(next);
+  }
+}
+
+function addWeight<V>(leaf: Leaf<V>, delta: number): void {
+  let node: Node<V> | undefined = leaf;
+  while (node !== undefined) {
+    node.weight += delta;
+    node = node.parent;
+  }
+}
+
+/** Inserts by shifting in place: splice would make an array of what it removed. */
+function insertInto<T>(array: T[], position: number, item: T): void {
+  let at = array.length;
+  array.push(item);
+  for (; at > position; at--) {
+    array[at] = array[at - 1] as T;
+  }
+  array[position] = item;
+}
+
+/** The first position whose key is not below `key`. */
+function lowerBound(keys: readonly KeyText[], key: KeyText): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as KeyText) < key) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/** The first position whose key is above `key`. */
+function upperBound(keys: readonly KeyText[], key: KeyText): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as KeyText) <= key) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
