@@ -14,6 +14,37 @@ export const BUCKETS = [
 
 export type Bucket = (typeof BUCKETS)[number];
 
+/**
+ * Longest key, bytes: LMDB's limit at pages of 4,096 bytes.
+ * Trap: bbolt allows 32,768. Revisions and ids fit; names of users and roles must be checked.
+ */
+export const MAX_KEY_BYTES = 1978;
+
+/** Throws a RangeError for a key that no backend stores. */
+export function requireStorableKey(key: Uint8Array): void {
+  if (key.length === 0 || key.length > MAX_KEY_BYTES) {
+    throw new RangeError(`a backend key must have 1 to ${MAX_KEY_BYTES} bytes, not ${key.length}`);
+  }
+}
+
+/** One of something for each bucket. */
+export function mapBuckets<T>(make: (bucket: Bucket) => T): Record<Bucket, T> {
+  return Object.fromEntries(BUCKETS.map((bucket) => [bucket, make(bucket)])) as Record<Bucket, T>;
+}
+
+/** The store cannot be opened: absent rights, foreign or damaged file, missing native module. */
+export class BackendOpenError extends Error {
+  readonly path: string;
+  readonly reason: string;
+
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super(`cannot open the backend ${path}: ${reason}`, options);
+    this.name = 'BackendOpenError';
+    this.path = path;
+    this.reason = reason;
+  }
+}
+
 /** One row: key and value. The receiver may keep the bytes, but not change them. */
 export type Row = readonly [key: Buffer, value: Buffer];
 
@@ -54,7 +85,7 @@ export interface Backend {
    */
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
   /**
-   * `key` is 1 to 1,978 bytes. The backend may keep `value` without a copy: the caller must not
+   * `key` is 1 to {@link MAX_KEY_BYTES} bytes, else a RangeError. The backend may keep `value` without a copy: the caller must not
    * change its bytes afterwards.
    */
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;

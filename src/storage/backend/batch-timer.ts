@@ -36,11 +36,16 @@ export class BatchTimer {
   noteWrite(): void {
     this.#writes++;
     if (this.#writes === this.#limit) {
-      this.#timer?.cancel();
-      this.#timer = this.#clock.setTimer(0, this.#onDue);
+      this.hurry();
     } else if (this.#timer === undefined) {
       this.#timer = this.#clock.setTimer(this.#intervalMillis, this.#onDue);
     }
+  }
+
+  /** Makes the batch due at the end of the turn. */
+  hurry(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.setTimer(0, this.#onDue);
   }
 
   /** Starts counting anew: the batch was sealed, or the backend closes. */

@@ -4,9 +4,10 @@ import {
   type Backend,
   type BackendSize,
   type BackendSnapshot,
-  BUCKETS,
   type Bucket,
+  mapBuckets,
   type Row,
+  requireStorableKey,
 } from './backend.js';
 import { type BatchLimits, BatchTimer } from './batch-timer.js';
 import { SortedRows } from './sorted-rows.js';
@@ -85,6 +86,7 @@ export class MemoryBackend implements Backend {
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
     this.#requireOpen();
+    requireStorableKey(key);
     // A copy of its own, lest a small value keep a large receive buffer alive for good.
     const before = this.#tables[bucket].set(keyText(key), Buffer.from(asBuffer(value)));
     this.#liveBytes += value.length - (before?.length ?? -(key.length + ROW_OVERHEAD_BYTES));
@@ -207,10 +209,6 @@ function emptyTables(): Tables {
 
 function cloneTables(tables: Tables): Tables {
   return mapBuckets((bucket) => tables[bucket].clone());
-}
-
-function mapBuckets<T>(make: (bucket: Bucket) => T): Record<Bucket, T> {
-  return Object.fromEntries(BUCKETS.map((bucket) => [bucket, make(bucket)])) as Record<Bucket, T>;
 }
 
 function wholePages(bytes: number): number {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../src/platform/manual-clock.js';
 import { MemoryBackend, MemoryDisk } from '../../../src/storage/backend/memory.js';
-import { describeBackend, ManualClock } from './suite.js';
+import { describeBackend } from './suite.js';
 
 describeBackend('MemoryBackend', async () => {
   const disk = new MemoryDisk();

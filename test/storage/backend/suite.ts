@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Clock, Timer } from '../../../src/platform/clock.js';
+import type { Clock } from '../../../src/platform/clock.js';
+import { ManualClock } from '../../../src/platform/manual-clock.js';
 import type {
   Backend,
   BackendSnapshot,
@@ -14,43 +15,6 @@ export interface BackendHarness {
   open(options: BatchLimits & { clock: Clock }): Promise<Backend>;
   /** Removes what the store left behind; every backend is closed by then. */
   destroy(): Promise<void>;
-}
-
-/** A clock whose timers fire when the test says so. */
-export class ManualClock implements Clock {
-  #now = 0;
-  readonly #timers = new Set<{ due: number; callback: () => void }>();
-
-  wallMillis(): number {
-    return this.#now;
-  }
-
-  monotonicMillis(): number {
-    return this.#now;
-  }
-
-  setTimer(delayMillis: number, callback: () => void): Timer {
-    const timer = { due: this.#now + delayMillis, callback };
-    this.#timers.add(timer);
-    return { cancel: () => this.#timers.delete(timer) };
-  }
-
-  setPeriodic(): Timer {
-    throw new Error('the backend has no periodic timer');
-  }
-
-  get pendingTimers(): number {
-    return this.#timers.size;
-  }
-
-  advance(millis: number): void {
-    this.#now += millis;
-    for (const timer of [...this.#timers]) {
-      if (timer.due <= this.#now && this.#timers.delete(timer)) {
-        timer.callback();
-      }
-    }
-  }
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');

@@ -1,0 +1,203 @@
+import type { DatabaseOptions, RootDatabase, RootDatabaseOptions } from 'lmdb';
+import { asBuffer, type KeyText } from '../../base/bytes.js';
+import { BackendOpenError, type BackendSize, BUCKETS, mapBuckets } from './backend.js';
+import { copyBytes, type LmdbTables, LmdbView } from './lmdb-view.js';
+import type { WriteBuffer } from './write-buffer.js';
+
+/** The same on every platform, so that a data directory can move between them. */
+export const LMDB_PAGE_BYTES = 4096;
+
+/**
+ * Address space reserved for the file, bytes: twice the largest quota that etcd advises. Beyond
+ * it the map is made anew as the file grows, which is slower but works.
+ */
+const MAP_BYTES = 2 ** 34;
+
+/** Named databases; a few more than there are buckets, for those of later versions. */
+const MAX_DATABASES = 32;
+
+/** Snapshots that may be open at a time. */
+const MAX_READERS = 512;
+
+/** Keys go in as text or bytes and come out as bytes. */
+const keyEncoder = {
+  writeKey(key: KeyText | Uint8Array, target: Buffer, start: number): number {
+    if (typeof key === 'string') {
+      return start + target.write(key, start, 'latin1');
+    }
+    target.set(key, start);
+    return start + key.length;
+  },
+  readKey(source: Buffer, start: number, end: number): Buffer {
+    const key = Buffer.allocUnsafe(end - start);
+    for (let index = start; index < end; index++) {
+      key[index - start] = source[index] as number;
+    }
+    return key;
+  },
+};
+
+/** Values as they are. Twice as fast as lmdb-js' own binary encoding, for it copies into a pool. */
+const valueEncoder = { encode: (value: Uint8Array) => asBuffer(value), decode: copyBytes };
+
+const TABLE_OPTIONS: DatabaseOptions & Pick<RootDatabaseOptions, 'encoder' | 'keyEncoder'> = {
+  encoder: valueEncoder,
+  keyEncoder,
+};
+
+/** What lmdb-js' getStats tells, as far as it is used here. */
+interface TableStats {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+interface EnvironmentStats extends TableStats {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
+  readonly root: TableStats;
+  readonly free: TableStats;
+}
+
+export interface LmdbEnvironmentOptions {
+  /** Never wait for the disk: commits may be lost, and the file broken, by a power failure. */
+  readonly noSync: boolean;
+}
+
+/**
+ * One LMDB file through lmdb-js.
+ *
+ * It is opened without `overlappingSync`: a commit is then durable when its promise resolves, and
+ * LMDB's well-tried two meta pages guard against a crash.
+ */
+export class LmdbEnvironment {
+  /** The newest committed state. */
+  readonly current: LmdbView;
+  readonly #root: RootDatabase<Buffer, KeyText | Uint8Array>;
+  readonly #tables: LmdbTables;
+  readonly #snapshots = new Set<LmdbView>();
+  #onLastSnapshotClosed: (() => void) | undefined;
+
+  /** Opens or creates a file. Throws {@link BackendOpenError}. */
+  static async open(path: string, options: LmdbEnvironmentOptions): Promise<LmdbEnvironment> {
+    const { open } = await import('lmdb').catch((error: unknown) => {
+      const reason = 'the native module lmdb is not installed (an optional package of npm)';
+      throw new BackendOpenError(path, reason, { cause: error });
+    });
+    try {
+      const root = open<Buffer, KeyText | Uint8Array>(path, {
+        ...TABLE_OPTIONS,
+        noSubdir: true,
+        pageSize: LMDB_PAGE_BYTES,
+        mapSize: MAP_BYTES,
+        maxDbs: MAX_DATABASES,
+        maxReaders: MAX_READERS,
+        overlappingSync: false,
+        noSync: options.noSync,
+        // A batch is a batch of ours, never what else happens to be written in the same turn.
+        eventTurnBatching: false,
+        ...{ permissionsMode: 0o600 },
+      });
+      return new LmdbEnvironment(root);
+    } catch (error) {
+      throw new BackendOpenError(path, error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
+    }
+  }
+
+  constructor(root: RootDatabase<Buffer, KeyText | Uint8Array>) {
+    this.#root = root;
+    this.#tables = mapBuckets((bucket) => root.openDB(bucket, TABLE_OPTIONS));
+    this.current = new LmdbView(this.#tables, undefined, () => {});
+  }
+
+  /** Commits a batch in one transaction; resolves when it is durable. */
+  async write(batch: WriteBuffer): Promise<void> {
+    try {
+      await this.#root.batch(() => this.#feed(batch));
+    } catch (error) {
+      // lmdb-js rejects with a general error whose cause is another promise's rejection.
+      const cause: unknown = await (error as { commitError?: Promise<never> }).commitError?.catch(
+        (reason: unknown) => reason,
+      );
+      throw new Error(`commit failed: ${(cause as Error | undefined)?.message ?? String(error)}`, {
+        cause: cause ?? error,
+      });
+    }
+  }
+
+  /** Makes reads see the newest commit. */
+  refresh(): void {
+    this.#root.resetReadTxn();
+  }
+
+  /** A view of the newest commit that later ones do not change. */
+  snapshot(): LmdbView {
+    this.refresh();
+    const view: LmdbView = new LmdbView(this.#tables, this.#root.useReadTransaction(), () => {
+      this.#snapshots.delete(view);
+      if (this.#snapshots.size === 0) {
+        this.#onLastSnapshotClosed?.();
+      }
+    });
+    this.#snapshots.add(view);
+    return view;
+  }
+
+  size(): BackendSize {
+    const stats = this.#root.getStats() as EnvironmentStats;
+    // The two meta pages, the directory of tables, the list of free pages, the tables.
+    let used = 2 + pagesOf(stats.root) + pagesOf(stats.free);
+    for (const bucket of BUCKETS) {
+      used += pagesOf(this.#tables[bucket].getStats() as TableStats);
+    }
+    return {
+      allocated: (stats.lastPageNumber + 1) * stats.pageSize,
+      inUse: used * stats.pageSize,
+    };
+  }
+
+  /** Writes the newest commit to a new file without the free pages. Does not sync it. */
+  copyCompacted(path: string): Promise<void> {
+    return this.#root.backup(path, true);
+  }
+
+  /** Ends all snapshots and closes the file. */
+  async close(): Promise<void> {
+    this.current.close();
+    for (const snapshot of [...this.#snapshots]) {
+      snapshot.close();
+    }
+    await this.#root.close();
+  }
+
+  /** Closes the file as soon as the last snapshot of it was closed. */
+  async closeWhenUnused(): Promise<void> {
+    this.current.close();
+    if (this.#snapshots.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onLastSnapshotClosed = resolve;
+      });
+    }
+    await this.#root.close();
+  }
+
+  /** Must not throw: lmdb-js would commit the part that it was given. */
+  #feed(batch: WriteBuffer): void {
+    for (const bucket of BUCKETS) {
+      const table = this.#tables[bucket];
+      for (const row = batch.tables[bucket].cursor(''); row.key !== undefined; row.advance()) {
+        if (row.value) {
+          void table.put(row.key, row.value);
+        } else {
+          void table.remove(row.key);
+        }
+      }
+    }
+  }
+}
+
+function pagesOf(stats: TableStats): number {
+  return stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+}

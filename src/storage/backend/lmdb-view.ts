@@ -1,0 +1,100 @@
+import type { Database, RangeOptions, Transaction } from 'lmdb';
+import type { KeyText } from '../../base/bytes.js';
+import type { BackendSnapshot, Bucket, Row } from './backend.js';
+
+/** A named database of LMDB. The second parameter of getBinaryFast is missing in its types. */
+export type LmdbTable = Database<Buffer, KeyText | Uint8Array> & {
+  getBinaryFast(key: Uint8Array, options?: { transaction?: Transaction }): Buffer | undefined;
+};
+export type LmdbTables = Readonly<Record<Bucket, LmdbTable>>;
+
+/**
+ * Reads of one LMDB environment: of its newest committed state, or, given a read transaction, of
+ * the state that the transaction holds.
+ */
+export class LmdbView implements BackendSnapshot {
+  readonly #tables: LmdbTables;
+  readonly #transaction: Transaction | undefined;
+  readonly #onClose: () => void;
+  /** Iterations under way: LMDB crashes if a transaction ends before its cursors are closed. */
+  readonly #iterators = new Set<Iterator<unknown>>();
+  #closed = false;
+
+  constructor(tables: LmdbTables, transaction: Transaction | undefined, onClose: () => void) {
+    this.#tables = tables;
+    this.#transaction = transaction;
+    this.#onClose = onClose;
+  }
+
+  get(bucket: Bucket, key: Uint8Array): Buffer | undefined {
+    this.#requireOpen();
+    const table = this.#tables[bucket];
+    const bytes =
+      this.#transaction === undefined
+        ? table.getBinaryFast(key)
+        : table.getBinaryFast(key, { transaction: this.#transaction });
+    return bytes && copyBytes(bytes);
+  }
+
+  *range(
+    bucket: Bucket,
+    start: Uint8Array,
+    end?: Uint8Array,
+    limit = Number.POSITIVE_INFINITY,
+  ): Generator<Row> {
+    this.#requireOpen();
+    if (end?.length === 0) {
+      // LMDB takes an empty end for none.
+      return;
+    }
+    const options: RangeOptions = { start, limit };
+    if (end !== undefined) {
+      options.end = end;
+    }
+    if (this.#transaction !== undefined) {
+      options.transaction = this.#transaction;
+    }
+    const iterator = this.#tables[bucket].getRange(options)[Symbol.iterator]();
+    this.#iterators.add(iterator);
+    try {
+      for (let next = iterator.next(); !next.done; next = iterator.next()) {
+        yield [next.value.key as Buffer, next.value.value];
+        this.#requireOpen();
+      }
+    } finally {
+      this.#iterators.delete(iterator);
+      iterator.return?.();
+    }
+  }
+
+  /** Ends the iterations under way; their next step throws. */
+  close(): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    for (const iterator of this.#iterators) {
+      iterator.return?.();
+    }
+    this.#iterators.clear();
+    this.#transaction?.done();
+    this.#onClose();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) {
+      throw new Error('the backend or its snapshot is closed');
+    }
+  }
+}
+
+/**
+ * A copy that the receiver may keep. `bytes` is a buffer that lmdb-js uses again and again: its
+ * `length` is the length of the value while `byteLength` is that of the whole buffer.
+ */
+export function copyBytes(bytes: Uint8Array): Buffer {
+  const { length } = bytes;
+  const copy = Buffer.allocUnsafe(length);
+  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, length));
+  return copy;
+}

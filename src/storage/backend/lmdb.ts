@@ -1,0 +1,289 @@
+import { join } from 'node:path';
+import { asBuffer, keyText } from '../../base/bytes.js';
+import { type Gauge, type Histogram, silentGauge, silentHistogram } from '../../base/metrics.js';
+import type { Clock } from '../../platform/clock.js';
+import type { Fs } from '../../platform/fs.js';
+import { nodeFs } from '../../platform/node-fs.js';
+import {
+  type Backend,
+  type BackendSize,
+  type BackendSnapshot,
+  type Bucket,
+  type Row,
+  requireStorableKey,
+} from './backend.js';
+import { type BatchLimits, BatchTimer } from './batch-timer.js';
+import { CommitQueue } from './commit-queue.js';
+import { LmdbEnvironment, type LmdbEnvironmentOptions } from './lmdb-environment.js';
+import { checkLmdbFile } from './lmdb-file-check.js';
+import { mergeRows } from './merge-rows.js';
+import type { RowCursor } from './sorted-rows.js';
+import type { BufferedValue } from './write-buffer.js';
+
+/**
+ * Name of the file in the backend's directory; LMDB puts its reader table beside it, with `-lock`
+ * at the end. The name `db` is left to etcd's own format.
+ */
+export const LMDB_FILE_NAME = 'db.lmdb';
+/** Where a defragmentation writes; left over only by a crash, and removed at the next start. */
+const DEFRAGMENT_FILE_NAME = 'db.lmdb.defragment';
+const LOCK_SUFFIX = '-lock';
+
+export interface LmdbBackendMetrics {
+  /** Seconds that a commit took. */
+  readonly commitSeconds?: Histogram;
+  /** Seconds that a defragmentation took. */
+  readonly defragmentSeconds?: Histogram;
+  readonly allocatedBytes?: Gauge;
+  readonly inUseBytes?: Gauge;
+}
+
+export interface LmdbBackendOptions extends BatchLimits {
+  /** Exists already. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Never wait for the disk (--unsafe-no-fsync): a power failure may break the file. */
+  readonly noSync?: boolean;
+  /**
+   * Called once, when a commit failed (disk full, I/O error). The backend still answers reads, but
+   * nothing is committed any more: the member has to stop.
+   */
+  readonly onFatal?: (error: Error) => void;
+  readonly metrics?: LmdbBackendMetrics;
+  readonly fs?: Fs;
+}
+
+/**
+ * The state of a member in one LMDB file.
+ *
+ * Reads look at three places: the pending writes, the batches that LMDB is committing in its own
+ * thread, and LMDB's newest commit. The file must not be open elsewhere; the lock of the data
+ * directory sees to that.
+ */
+export class LmdbBackend implements Backend {
+  readonly #options: LmdbBackendOptions;
+  readonly #fs: Fs;
+  readonly #environmentOptions: LmdbEnvironmentOptions;
+  readonly #queue: CommitQueue;
+  #environment: LmdbEnvironment;
+  #size: BackendSize;
+  #defragmenting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  /** The hook may write while the backend closes; nobody else may. */
+  #inPreCommitHook = false;
+  /** Replaced environments whose snapshots are still read. */
+  readonly #retired = new Set<LmdbEnvironment>();
+
+  /**
+   * Opens or creates the store in `options.directory`. Throws BackendOpenError for a file that is
+   * not ours, damaged where it can be told before LMDB maps it, or not accessible.
+   */
+  static async open(options: LmdbBackendOptions): Promise<LmdbBackend> {
+    const fs = options.fs ?? nodeFs;
+    await removeLeftovers(fs, options.directory);
+    const path = join(options.directory, LMDB_FILE_NAME);
+    const isNew = !(await checkLmdbFile(fs, path));
+    const environment = await LmdbEnvironment.open(path, { noSync: options.noSync ?? false });
+    if (isNew) {
+      await fs.syncDirectory(options.directory);
+    }
+    return new LmdbBackend(options, fs, environment);
+  }
+
+  private constructor(options: LmdbBackendOptions, fs: Fs, environment: LmdbEnvironment) {
+    this.#options = options;
+    this.#fs = fs;
+    this.#environmentOptions = { noSync: options.noSync ?? false };
+    this.#environment = environment;
+    this.#size = environment.size();
+    this.#queue = new CommitQueue({
+      newTimer: (onDue) => new BatchTimer(options.clock, options, onDue),
+      write: async (batch) => {
+        const started = options.clock.monotonicMillis();
+        await this.#environment.write(batch);
+        const millis = options.clock.monotonicMillis() - started;
+        (options.metrics?.commitSeconds ?? silentHistogram).observe(millis / 1000);
+      },
+      onCommitted: () => {
+        this.#environment.refresh();
+        this.#refreshSize();
+      },
+      openSnapshot: () => this.#environment.snapshot(),
+      onFatal: (error) => options.onFatal?.(error),
+    });
+    this.#refreshSize();
+  }
+
+  get(bucket: Bucket, key: Uint8Array): Buffer | undefined {
+    this.#requireOpen();
+    const buffered = this.#queue.get(bucket, key);
+    if (buffered !== undefined) {
+      return buffered ?? undefined;
+    }
+    return this.#environment.current.get(bucket, key);
+  }
+
+  range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row> {
+    this.#requireOpen();
+    const endText = end === undefined ? undefined : keyText(end);
+    const layers: RowCursor<BufferedValue>[] = [];
+    const startText = keyText(start);
+    for (const buffer of this.#queue.layers()) {
+      const cursor = buffer.tables[bucket].cursor(startText);
+      if (cursor.key !== undefined && (endText === undefined || cursor.key < endText)) {
+        layers.push(cursor);
+      }
+    }
+    const view = this.#environment.current;
+    return layers.length === 0
+      ? view.range(bucket, start, end, limit)
+      : mergeRows(
+          view.range(bucket, start, end),
+          layers,
+          endText,
+          limit ?? Number.POSITIVE_INFINITY,
+        );
+  }
+
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
+    this.#requireOpen();
+    requireStorableKey(key);
+    this.#queue.set(bucket, keyText(key), asBuffer(value));
+  }
+
+  delete(bucket: Bucket, key: Uint8Array): void {
+    this.#requireOpen();
+    requireStorableKey(key);
+    this.#queue.set(bucket, keyText(key), null);
+  }
+
+  setPreCommitHook(hook: () => void): void {
+    this.#queue.setPreCommitHook(() => {
+      this.#inPreCommitHook = true;
+      try {
+        hook();
+      } finally {
+        this.#inPreCommitHook = false;
+      }
+    });
+  }
+
+  async commit(): Promise<void> {
+    this.#requireOpen();
+    await this.#queue.commit();
+  }
+
+  async snapshot(): Promise<BackendSnapshot> {
+    this.#requireOpen();
+    return this.#queue.snapshot();
+  }
+
+  backpressure(): Promise<void> | undefined {
+    return this.#queue.backpressure();
+  }
+
+  /** As of the last commit. */
+  size(): BackendSize {
+    return this.#size;
+  }
+
+  /**
+   * Reads and writes go on meanwhile; commits wait until it is done. A crash leaves either the old
+   * file or the new one.
+   */
+  async defragment(): Promise<void> {
+    this.#requireOpen();
+    this.#defragmenting ??= this.#defragment().finally(() => {
+      this.#defragmenting = undefined;
+    });
+    await this.#defragmenting;
+  }
+
+  /** Commits, ends all snapshots and closes. Rejects if the last commit failed. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #defragment(): Promise<void> {
+    const started = this.#options.clock.monotonicMillis();
+    // What is written but not committed stays in the buffers and goes to the new file.
+    await this.#queue.pause();
+    try {
+      await this.#replaceFile();
+      this.#refreshSize();
+    } finally {
+      this.#queue.resume();
+    }
+    const millis = this.#options.clock.monotonicMillis() - started;
+    (this.#options.metrics?.defragmentSeconds ?? silentHistogram).observe(millis / 1000);
+  }
+
+  async #replaceFile(): Promise<void> {
+    const { directory } = this.#options;
+    const path = join(directory, LMDB_FILE_NAME);
+    const copyPath = join(directory, DEFRAGMENT_FILE_NAME);
+    let copy: LmdbEnvironment | undefined;
+    try {
+      await this.#environment.copyCompacted(copyPath);
+      await syncFile(this.#fs, copyPath);
+      // Opened under its temporary name, for a reader table of its own: the old file's is in use.
+      copy = await LmdbEnvironment.open(copyPath, this.#environmentOptions);
+      await this.#fs.rename(copyPath, path);
+      await this.#fs.rename(copyPath + LOCK_SUFFIX, path + LOCK_SUFFIX);
+      await this.#fs.syncDirectory(directory);
+    } catch (error) {
+      await copy?.close();
+      await removeLeftovers(this.#fs, directory);
+      throw error;
+    }
+    const old = this.#environment;
+    this.#environment = copy;
+    this.#retired.add(old);
+    void old.closeWhenUnused().finally(() => this.#retired.delete(old));
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#defragmenting;
+    } finally {
+      try {
+        await this.#queue.close();
+      } finally {
+        await Promise.all([...this.#retired].map((retired) => retired.close()));
+        await this.#environment.close();
+      }
+    }
+  }
+
+  #refreshSize(): void {
+    this.#size = this.#environment.size();
+    const { metrics } = this.#options;
+    (metrics?.allocatedBytes ?? silentGauge).set(this.#size.allocated);
+    (metrics?.inUseBytes ?? silentGauge).set(this.#size.inUse);
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined && !this.#inPreCommitHook) {
+      throw new Error('the backend is closed');
+    }
+  }
+}
+
+async function removeLeftovers(fs: Fs, directory: string): Promise<void> {
+  for (const name of [DEFRAGMENT_FILE_NAME, DEFRAGMENT_FILE_NAME + LOCK_SUFFIX]) {
+    const path = join(directory, name);
+    if ((await fs.stat(path)) !== undefined) {
+      await fs.remove(path);
+    }
+  }
+}
+
+async function syncFile(fs: Fs, path: string): Promise<void> {
+  const file = await fs.open(path, { read: true, write: true });
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
