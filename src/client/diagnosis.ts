@@ -1,5 +1,5 @@
 /** The layer at which a connection broke. */
-export type ConnectionLayer = 'address' | 'dns' | 'tcp' | 'tls' | 'http2' | 'keepalive';
+export type ConnectionLayer = 'address' | 'dns' | 'tcp' | 'tls' | 'http2' | 'deadline';
 
 /** Why one endpoint cannot be used, for a line that helps the user. */
 export interface ConnectionDiagnosis {

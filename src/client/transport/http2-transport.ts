@@ -34,12 +34,16 @@ export class Http2Transport implements ClientTransport {
   private readonly waiters = new Set<() => void>();
   private next = 0;
   private started = false;
-  private closed = false;
+  private hasClosed = false;
 
   constructor(endpoints: readonly Endpoint[], options: Http2TransportOptions) {
     this.slots = endpoints.map(
       (endpoint) => new EndpointSlot(endpoint, options, () => this.wakeWaiters()),
     );
+  }
+
+  get closed(): boolean {
+    return this.hasClosed;
   }
 
   get endpointCount(): number {
@@ -48,7 +52,7 @@ export class Http2Transport implements ClientTransport {
 
   /** Starts connecting; the first call does so too. */
   connect(): void {
-    if (!this.started && !this.closed) {
+    if (!this.started && !this.hasClosed) {
       this.started = true;
       for (const slot of this.slots) {
         slot.connect();
@@ -63,7 +67,7 @@ export class Http2Transport implements ClientTransport {
       if (ended !== undefined) {
         throw ended;
       }
-      if (this.closed) {
+      if (this.hasClosed) {
         throw closingError();
       }
       const connection = this.pick();
@@ -79,7 +83,7 @@ export class Http2Transport implements ClientTransport {
   }
 
   close(): void {
-    this.closed = true;
+    this.hasClosed = true;
     for (const slot of this.slots) {
       slot.close();
     }

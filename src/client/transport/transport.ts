@@ -35,6 +35,8 @@ export interface TransportCall {
 
 /** A set of servers to which calls can be made. */
 export interface ClientTransport {
+  /** True after {@link close}. */
+  readonly closed: boolean;
   /** How many endpoints there are. */
   readonly endpointCount: number;
   /**

@@ -1,0 +1,178 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ETCD = '/usr/bin/etcd';
+const ETCDCTL = '/usr/bin/etcdctl';
+const START_TIMEOUT_MILLIS = 20_000;
+const POLL_MILLIS = 25;
+/** Another process may take a port between our probe and etcd's bind. */
+const START_ATTEMPTS = 3;
+
+function runs(program: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(program, args, { stdio: 'ignore', env: { ...process.env, ETCDCTL_API: '3' } });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * True if a real etcd and etcdctl are installed. Tests against them are skipped otherwise, save
+ * where they must run: in CI, or with ETCDKIT_REQUIRE_ETCD set.
+ */
+export const hasRealEtcd: boolean = runs(ETCD, ['--version']) && runs(ETCDCTL, ['version']);
+
+if (!hasRealEtcd && (process.env.CI || process.env.ETCDKIT_REQUIRE_ETCD)) {
+  throw new Error(`${ETCD} and ${ETCDCTL} are required here`);
+}
+
+export interface RealEtcdOptions {
+  /** Further flags of etcd. */
+  readonly flags?: readonly string[];
+  /** Keep the data of an instance that was stopped. */
+  readonly dataDir?: string;
+  /** Ports to use again after a restart. */
+  readonly ports?: RealEtcdPorts;
+}
+
+export interface RealEtcdPorts {
+  readonly client: number;
+  readonly peer: number;
+}
+
+/** A running real etcd with one member. */
+export interface RealEtcd {
+  /** `127.0.0.1:<port>`. */
+  readonly endpoint: string;
+  readonly ports: RealEtcdPorts;
+  readonly dataDir: string;
+  /** Runs the real etcdctl; the result is what it wrote to stdout. */
+  ctl(args: readonly string[], input?: string): Buffer;
+  /** Kills the process and keeps the data. */
+  kill(): Promise<void>;
+  /** Stops the process and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Starts a real etcd on free loopback ports and waits until it serves. */
+export async function startRealEtcd(options: RealEtcdOptions = {}): Promise<RealEtcd> {
+  let lastError: unknown;
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
+    const ports = options.ports ?? { client: await freePort(), peer: await freePort() };
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'real-etcd-'));
+    try {
+      return await startOn(ports, dataDir, options.flags ?? []);
+    } catch (error) {
+      lastError = error;
+    }
+  }
+  throw lastError;
+}
+
+/** A TCP port of the loopback interface that nobody listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null
+          ? resolve(address.port)
+          : reject(new Error('no port')),
+      );
+    });
+  });
+}
+
+async function startOn(
+  ports: RealEtcdPorts,
+  dataDir: string,
+  flags: readonly string[],
+): Promise<RealEtcd> {
+  const client = `http://127.0.0.1:${ports.client}`;
+  const peer = `http://127.0.0.1:${ports.peer}`;
+  const child = spawn(
+    ETCD,
+    [
+      '--name=real',
+      `--data-dir=${dataDir}`,
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=real=${peer}`,
+      ...flags,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let log = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-4096);
+  });
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal);
+    }
+    await exited;
+  };
+  try {
+    await untilServing(child, `127.0.0.1:${ports.client}`, () => log);
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
+  const endpoint = `127.0.0.1:${ports.client}`;
+  return {
+    endpoint,
+    ports,
+    dataDir,
+    ctl: (args, input = '') =>
+      execFileSync(ETCDCTL, [`--endpoints=${endpoint}`, ...args], {
+        input,
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
+      }),
+    kill: () => end('SIGKILL'),
+    stop: async () => {
+      await end('SIGKILL');
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits until etcd answers its health check, which needs a leader. */
+async function untilServing(
+  child: ChildProcess,
+  address: string,
+  log: () => string,
+): Promise<void> {
+  const end = performance.now() + START_TIMEOUT_MILLIS;
+  while (!(await isHealthy(address))) {
+    if (child.exitCode !== null || performance.now() > end) {
+      throw new Error(`etcd did not start: ${log()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
+  }
+}
+
+function isHealthy(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const [host = '', port = ''] = address.split(':');
+    const socket = connect(Number(port), host);
+    let answer = '';
+    socket.on('connect', () =>
+      socket.write(`GET /health HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`),
+    );
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    socket.on('error', () => resolve(false));
+    socket.on('close', () => resolve(answer.includes('"health":"true"')));
+  });
+}
