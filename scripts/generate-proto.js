@@ -69,12 +69,17 @@ function fitDecoders(text, proto2) {
   result = replaceAll(
     result,
     'const end = length === undefined ? reader.len : reader.pos + length;',
-    'const end = reader.enter(length);',
+    'const outerEnd = reader.len;\n    const end = reader.enter(length);',
     { required: true },
   );
-  result = replaceAll(result, /^( +)return message;$/gm, '$1reader.leave();\n$1return message;', {
-    required: true,
-  });
+  result = replaceAll(
+    result,
+    /^( +)return message;$/gm,
+    '$1reader.leave(outerEnd);\n$1return message;',
+    {
+      required: true,
+    },
+  );
   result = replaceAll(result, 'const tag = reader.uint32();', 'const tag = reader.tag();', {
     required: true,
   });
@@ -93,7 +98,7 @@ function fitDecoders(text, proto2) {
   result = replaceAll(
     result,
     /const end2 = reader\.uint32\(\) \+ reader\.pos;\n( +)while \(reader\.pos < end2\) \{\n(.*)\n +\}\n/g,
-    'const end2 = reader.enter(reader.lengthPrefix());\n$1while (reader.pos < end2) {\n$2\n$1}\n$1reader.leave();\n',
+    'const end2 = reader.enter(reader.lengthPrefix());\n$1while (reader.pos < end2) {\n$2\n$1}\n$1reader.leave(end);\n',
   );
   const rule = proto2 ? 'Safe' : 'Saturated';
   result = replaceAll(result, /longToNumber\(reader\.(u?int64)\(\)\)/g, `reader.$1${rule}()`);

@@ -27,7 +27,7 @@ export class BinaryReader {
   pos = 0;
   /** End of the message being read. */
   len: number;
-  private readonly outerEnds: number[] = [];
+  private depth = 0;
   private low = 0;
   private high = 0;
 
@@ -41,26 +41,27 @@ export class BinaryReader {
     return new DecodeError(reason, this.pos);
   }
 
-  /** Enters a message of `length` bytes (undefined: all that is left); returns its end. */
+  /**
+   * Enters a message of `length` bytes (undefined: all that is left) and returns its end. The caller
+   * remembers {@link len} and gives it back to {@link leave}.
+   */
   enter(length?: number): number {
-    if (this.outerEnds.length >= MAX_MESSAGE_DEPTH) {
+    if (this.depth >= MAX_MESSAGE_DEPTH) {
       throw this.fail('message nested too deeply');
     }
     const end = length === undefined ? this.len : this.pos + length;
     if (end > this.len) {
       throw this.fail('truncated message');
     }
-    this.outerEnds.push(this.len);
+    this.depth += 1;
     this.len = end;
     return end;
   }
 
-  /** Leaves the message entered last. */
-  leave(): void {
-    const outer = this.outerEnds.pop();
-    if (outer !== undefined) {
-      this.len = outer;
-    }
+  /** Leaves the message entered last; `outerEnd` is the end of the one around it. */
+  leave(outerEnd: number): void {
+    this.depth -= 1;
+    this.len = outerEnd;
   }
 
   /** Reads a field's tag: field number << 3 | wire type. */
@@ -260,7 +261,7 @@ export class BinaryReader {
       if (tag >>> 3 !== field) {
         throw this.fail('end of another group');
       }
-      this.leave();
+      this.leave(this.len);
       return;
     }
   }

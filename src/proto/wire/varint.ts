@@ -4,6 +4,8 @@
  */
 
 const TWO_POW_32 = 0x1_0000_0000;
+const MIN_INT64 = -(1n << 63n);
+const MAX_UINT64 = (1n << 64n) - 1n;
 
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -49,18 +51,18 @@ export function writeVarint(buffer: Uint8Array, offset: number, value: number): 
   return writeVarintWords(buffer, offset, value - high * TWO_POW_32, high);
 }
 
-/** Bytes of the varint of a 64-bit integer, signed or unsigned. */
+/**
+ * Bytes of the varint of a 64-bit integer, signed or unsigned.
+ *
+ * @throws RangeError if `value` needs more than 64 bits
+ */
 export function bigintVarintSize(value: bigint): number {
-  if (value < 0n) {
-    return 10;
+  splitWords(value);
+  const high = scratch.getUint32(0);
+  if (high === 0) {
+    return varintSize(scratch.getUint32(4));
   }
-  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) {
-    return varintSize(Number(value));
-  }
-  if (value < 1n << 56n) {
-    return 8;
-  }
-  return value < 1n << 63n ? 9 : 10;
+  return high >= 0x8000_0000 ? 10 : varintSize(high * TWO_POW_32);
 }
 
 /**
@@ -69,11 +71,16 @@ export function bigintVarintSize(value: bigint): number {
  * @throws RangeError if `value` needs more than 64 bits
  */
 export function writeBigintVarint(buffer: Uint8Array, offset: number, value: bigint): number {
-  if (BigInt.asUintN(64, value) !== value && BigInt.asIntN(64, value) !== value) {
+  splitWords(value);
+  return writeVarintWords(buffer, offset, scratch.getUint32(4), scratch.getUint32(0));
+}
+
+/** Puts the 64 bits of a value into `scratch`, big-endian. */
+function splitWords(value: bigint): void {
+  if (value < MIN_INT64 || value > MAX_UINT64) {
     throw new RangeError(`more than 64 bits: ${value}`);
   }
-  scratch.setBigUint64(0, BigInt.asUintN(64, value));
-  return writeVarintWords(buffer, offset, scratch.getUint32(4), scratch.getUint32(0));
+  scratch.setBigUint64(0, value);
 }
 
 /** Writes the varint of a 64-bit integer given as two 32-bit words, signed or unsigned. */

@@ -51,6 +51,7 @@ export const UserAddOptions: MessageCodec<UserAddOptions> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): UserAddOptions {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseUserAddOptions();
     while (reader.pos < end) {
@@ -67,7 +68,7 @@ export const UserAddOptions: MessageCodec<UserAddOptions> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -99,6 +100,7 @@ export const User: MessageCodec<User> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): User {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseUser();
     while (reader.pos < end) {
@@ -139,7 +141,7 @@ export const User: MessageCodec<User> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -168,6 +170,7 @@ export const Permission: MessageCodec<Permission> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Permission {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBasePermission();
     while (reader.pos < end) {
@@ -200,7 +203,7 @@ export const Permission: MessageCodec<Permission> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -226,6 +229,7 @@ export const Role: MessageCodec<Role> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Role {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRole();
     while (reader.pos < end) {
@@ -250,7 +254,7 @@ export const Role: MessageCodec<Role> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -115,6 +115,7 @@ export const Request: MessageCodec<Request> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Request {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRequest();
     while (reader.pos < end) {
@@ -259,7 +260,7 @@ export const Request: MessageCodec<Request> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -285,6 +286,7 @@ export const Metadata: MessageCodec<Metadata> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Metadata {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMetadata();
     while (reader.pos < end) {
@@ -309,7 +311,7 @@ export const Metadata: MessageCodec<Metadata> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -127,6 +127,7 @@ export const RequestHeader: MessageCodec<RequestHeader> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RequestHeader {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRequestHeader();
     while (reader.pos < end) {
@@ -159,7 +160,7 @@ export const RequestHeader: MessageCodec<RequestHeader> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -188,6 +189,7 @@ export const InternalAuthenticateRequest: MessageCodec<InternalAuthenticateReque
 
   decode(input: BinaryReader | Uint8Array, length?: number): InternalAuthenticateRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseInternalAuthenticateRequest();
     while (reader.pos < end) {
@@ -220,7 +222,7 @@ export const InternalAuthenticateRequest: MessageCodec<InternalAuthenticateReque
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -240,13 +242,14 @@ export const EmptyResponse: MessageCodec<EmptyResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): EmptyResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseEmptyResponse();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -391,6 +394,7 @@ export const InternalRaftRequest: MessageCodec<InternalRaftRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): InternalRaftRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseInternalRaftRequest();
     while (reader.pos < end) {
@@ -647,7 +651,7 @@ export const InternalRaftRequest: MessageCodec<InternalRaftRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -676,6 +676,7 @@ export const ResponseHeader: MessageCodec<ResponseHeader> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ResponseHeader {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseResponseHeader();
     while (reader.pos < end) {
@@ -716,7 +717,7 @@ export const ResponseHeader: MessageCodec<ResponseHeader> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -789,6 +790,7 @@ export const RangeRequest: MessageCodec<RangeRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RangeRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRangeRequest();
     while (reader.pos < end) {
@@ -901,7 +903,7 @@ export const RangeRequest: MessageCodec<RangeRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -933,6 +935,7 @@ export const RangeResponse: MessageCodec<RangeResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RangeResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRangeResponse();
     while (reader.pos < end) {
@@ -973,7 +976,7 @@ export const RangeResponse: MessageCodec<RangeResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -996,6 +999,7 @@ export const RangeStreamResponse: MessageCodec<RangeStreamResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RangeStreamResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRangeStreamResponse();
     while (reader.pos < end) {
@@ -1012,7 +1016,7 @@ export const RangeStreamResponse: MessageCodec<RangeStreamResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1057,6 +1061,7 @@ export const PutRequest: MessageCodec<PutRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): PutRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBasePutRequest();
     while (reader.pos < end) {
@@ -1113,7 +1118,7 @@ export const PutRequest: MessageCodec<PutRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1139,6 +1144,7 @@ export const PutResponse: MessageCodec<PutResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): PutResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBasePutResponse();
     while (reader.pos < end) {
@@ -1163,7 +1169,7 @@ export const PutResponse: MessageCodec<PutResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1192,6 +1198,7 @@ export const DeleteRangeRequest: MessageCodec<DeleteRangeRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DeleteRangeRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDeleteRangeRequest();
     while (reader.pos < end) {
@@ -1224,7 +1231,7 @@ export const DeleteRangeRequest: MessageCodec<DeleteRangeRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1253,6 +1260,7 @@ export const DeleteRangeResponse: MessageCodec<DeleteRangeResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DeleteRangeResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDeleteRangeResponse();
     while (reader.pos < end) {
@@ -1285,7 +1293,7 @@ export const DeleteRangeResponse: MessageCodec<DeleteRangeResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1319,6 +1327,7 @@ export const RequestOp: MessageCodec<RequestOp> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RequestOp {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRequestOp();
     while (reader.pos < end) {
@@ -1362,7 +1371,7 @@ export const RequestOp: MessageCodec<RequestOp> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1396,6 +1405,7 @@ export const ResponseOp: MessageCodec<ResponseOp> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ResponseOp {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseResponseOp();
     while (reader.pos < end) {
@@ -1439,7 +1449,7 @@ export const ResponseOp: MessageCodec<ResponseOp> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1488,6 +1498,7 @@ export const Compare: MessageCodec<Compare> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Compare {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseCompare();
     while (reader.pos < end) {
@@ -1568,7 +1579,7 @@ export const Compare: MessageCodec<Compare> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1597,6 +1608,7 @@ export const TxnRequest: MessageCodec<TxnRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): TxnRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseTxnRequest();
     while (reader.pos < end) {
@@ -1629,7 +1641,7 @@ export const TxnRequest: MessageCodec<TxnRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1658,6 +1670,7 @@ export const TxnResponse: MessageCodec<TxnResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): TxnResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseTxnResponse();
     while (reader.pos < end) {
@@ -1690,7 +1703,7 @@ export const TxnResponse: MessageCodec<TxnResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1716,6 +1729,7 @@ export const CompactionRequest: MessageCodec<CompactionRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): CompactionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseCompactionRequest();
     while (reader.pos < end) {
@@ -1740,7 +1754,7 @@ export const CompactionRequest: MessageCodec<CompactionRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1763,6 +1777,7 @@ export const HashKVRequest: MessageCodec<HashKVRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HashKVRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHashKVRequest();
     while (reader.pos < end) {
@@ -1779,7 +1794,7 @@ export const HashKVRequest: MessageCodec<HashKVRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1811,6 +1826,7 @@ export const HashKVResponse: MessageCodec<HashKVResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HashKVResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHashKVResponse();
     while (reader.pos < end) {
@@ -1851,7 +1867,7 @@ export const HashKVResponse: MessageCodec<HashKVResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1877,6 +1893,7 @@ export const HashResponse: MessageCodec<HashResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HashResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHashResponse();
     while (reader.pos < end) {
@@ -1901,7 +1918,7 @@ export const HashResponse: MessageCodec<HashResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -1933,6 +1950,7 @@ export const SnapshotResponse: MessageCodec<SnapshotResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): SnapshotResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseSnapshotResponse();
     while (reader.pos < end) {
@@ -1973,7 +1991,7 @@ export const SnapshotResponse: MessageCodec<SnapshotResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2004,6 +2022,7 @@ export const WatchRequest: MessageCodec<WatchRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseWatchRequest();
     while (reader.pos < end) {
@@ -2045,7 +2064,7 @@ export const WatchRequest: MessageCodec<WatchRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2102,6 +2121,7 @@ export const WatchCreateRequest: MessageCodec<WatchCreateRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchCreateRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseWatchCreateRequest();
     while (reader.pos < end) {
@@ -2151,7 +2171,7 @@ export const WatchCreateRequest: MessageCodec<WatchCreateRequest> = {
             while (reader.pos < end2) {
               message.filters.push(reader.enumeration());
             }
-            reader.leave();
+            reader.leave(end);
 
             continue;
           }
@@ -2185,7 +2205,7 @@ export const WatchCreateRequest: MessageCodec<WatchCreateRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2208,6 +2228,7 @@ export const WatchCancelRequest: MessageCodec<WatchCancelRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchCancelRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseWatchCancelRequest();
     while (reader.pos < end) {
@@ -2224,7 +2245,7 @@ export const WatchCancelRequest: MessageCodec<WatchCancelRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2277,6 +2298,7 @@ export const WatchResponse: MessageCodec<WatchResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseWatchResponse();
     while (reader.pos < end) {
@@ -2349,7 +2371,7 @@ export const WatchResponse: MessageCodec<WatchResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2375,6 +2397,7 @@ export const LeaseGrantRequest: MessageCodec<LeaseGrantRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseGrantRequest();
     while (reader.pos < end) {
@@ -2399,7 +2422,7 @@ export const LeaseGrantRequest: MessageCodec<LeaseGrantRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2431,6 +2454,7 @@ export const LeaseGrantResponse: MessageCodec<LeaseGrantResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseGrantResponse();
     while (reader.pos < end) {
@@ -2471,7 +2495,7 @@ export const LeaseGrantResponse: MessageCodec<LeaseGrantResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2494,6 +2518,7 @@ export const LeaseRevokeRequest: MessageCodec<LeaseRevokeRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseRevokeRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseRevokeRequest();
     while (reader.pos < end) {
@@ -2510,7 +2535,7 @@ export const LeaseRevokeRequest: MessageCodec<LeaseRevokeRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2533,6 +2558,7 @@ export const LeaseKeepAliveRequest: MessageCodec<LeaseKeepAliveRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseKeepAliveRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseKeepAliveRequest();
     while (reader.pos < end) {
@@ -2549,7 +2575,7 @@ export const LeaseKeepAliveRequest: MessageCodec<LeaseKeepAliveRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2578,6 +2604,7 @@ export const LeaseKeepAliveResponse: MessageCodec<LeaseKeepAliveResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseKeepAliveResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseKeepAliveResponse();
     while (reader.pos < end) {
@@ -2610,7 +2637,7 @@ export const LeaseKeepAliveResponse: MessageCodec<LeaseKeepAliveResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2636,6 +2663,7 @@ export const LeaseCheckpoint: MessageCodec<LeaseCheckpoint> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpoint {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseCheckpoint();
     while (reader.pos < end) {
@@ -2660,7 +2688,7 @@ export const LeaseCheckpoint: MessageCodec<LeaseCheckpoint> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2683,6 +2711,7 @@ export const LeaseCheckpointRequest: MessageCodec<LeaseCheckpointRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpointRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseCheckpointRequest();
     while (reader.pos < end) {
@@ -2699,7 +2728,7 @@ export const LeaseCheckpointRequest: MessageCodec<LeaseCheckpointRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2725,6 +2754,7 @@ export const LeaseTimeToLiveRequest: MessageCodec<LeaseTimeToLiveRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseTimeToLiveRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseTimeToLiveRequest();
     while (reader.pos < end) {
@@ -2749,7 +2779,7 @@ export const LeaseTimeToLiveRequest: MessageCodec<LeaseTimeToLiveRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2784,6 +2814,7 @@ export const LeaseTimeToLiveResponse: MessageCodec<LeaseTimeToLiveResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseTimeToLiveResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseTimeToLiveResponse();
     while (reader.pos < end) {
@@ -2832,7 +2863,7 @@ export const LeaseTimeToLiveResponse: MessageCodec<LeaseTimeToLiveResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2855,6 +2886,7 @@ export const LeaseStatus: MessageCodec<LeaseStatus> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseStatus {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseStatus();
     while (reader.pos < end) {
@@ -2871,7 +2903,7 @@ export const LeaseStatus: MessageCodec<LeaseStatus> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2897,6 +2929,7 @@ export const LeaseLeasesResponse: MessageCodec<LeaseLeasesResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseLeasesResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseLeasesResponse();
     while (reader.pos < end) {
@@ -2921,7 +2954,7 @@ export const LeaseLeasesResponse: MessageCodec<LeaseLeasesResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -2956,6 +2989,7 @@ export const Member: MessageCodec<Member> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Member {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMember();
     while (reader.pos < end) {
@@ -3004,7 +3038,7 @@ export const Member: MessageCodec<Member> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3030,6 +3064,7 @@ export const MemberAddRequest: MessageCodec<MemberAddRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberAddRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberAddRequest();
     while (reader.pos < end) {
@@ -3054,7 +3089,7 @@ export const MemberAddRequest: MessageCodec<MemberAddRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3083,6 +3118,7 @@ export const MemberAddResponse: MessageCodec<MemberAddResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberAddResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberAddResponse();
     while (reader.pos < end) {
@@ -3115,7 +3151,7 @@ export const MemberAddResponse: MessageCodec<MemberAddResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3138,6 +3174,7 @@ export const MemberRemoveRequest: MessageCodec<MemberRemoveRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberRemoveRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberRemoveRequest();
     while (reader.pos < end) {
@@ -3154,7 +3191,7 @@ export const MemberRemoveRequest: MessageCodec<MemberRemoveRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3177,6 +3214,7 @@ export const MemberPromoteRequest: MessageCodec<MemberPromoteRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberPromoteRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberPromoteRequest();
     while (reader.pos < end) {
@@ -3193,7 +3231,7 @@ export const MemberPromoteRequest: MessageCodec<MemberPromoteRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3219,6 +3257,7 @@ export const MemberUpdateRequest: MessageCodec<MemberUpdateRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberUpdateRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberUpdateRequest();
     while (reader.pos < end) {
@@ -3243,7 +3282,7 @@ export const MemberUpdateRequest: MessageCodec<MemberUpdateRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3266,6 +3305,7 @@ export const MemberListRequest: MessageCodec<MemberListRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberListRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberListRequest();
     while (reader.pos < end) {
@@ -3282,7 +3322,7 @@ export const MemberListRequest: MessageCodec<MemberListRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3308,6 +3348,7 @@ export const MemberRemoveResponse: MessageCodec<MemberRemoveResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberRemoveResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberRemoveResponse();
     while (reader.pos < end) {
@@ -3332,7 +3373,7 @@ export const MemberRemoveResponse: MessageCodec<MemberRemoveResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3358,6 +3399,7 @@ export const MemberUpdateResponse: MessageCodec<MemberUpdateResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberUpdateResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberUpdateResponse();
     while (reader.pos < end) {
@@ -3382,7 +3424,7 @@ export const MemberUpdateResponse: MessageCodec<MemberUpdateResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3408,6 +3450,7 @@ export const MemberListResponse: MessageCodec<MemberListResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberListResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberListResponse();
     while (reader.pos < end) {
@@ -3432,7 +3475,7 @@ export const MemberListResponse: MessageCodec<MemberListResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3458,6 +3501,7 @@ export const MemberPromoteResponse: MessageCodec<MemberPromoteResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberPromoteResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMemberPromoteResponse();
     while (reader.pos < end) {
@@ -3482,7 +3526,7 @@ export const MemberPromoteResponse: MessageCodec<MemberPromoteResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3505,6 +3549,7 @@ export const MoveLeaderRequest: MessageCodec<MoveLeaderRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MoveLeaderRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMoveLeaderRequest();
     while (reader.pos < end) {
@@ -3521,7 +3566,7 @@ export const MoveLeaderRequest: MessageCodec<MoveLeaderRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3550,6 +3595,7 @@ export const AlarmRequest: MessageCodec<AlarmRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AlarmRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAlarmRequest();
     while (reader.pos < end) {
@@ -3582,7 +3628,7 @@ export const AlarmRequest: MessageCodec<AlarmRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3608,6 +3654,7 @@ export const AlarmMember: MessageCodec<AlarmMember> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AlarmMember {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAlarmMember();
     while (reader.pos < end) {
@@ -3632,7 +3679,7 @@ export const AlarmMember: MessageCodec<AlarmMember> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3658,6 +3705,7 @@ export const AlarmResponse: MessageCodec<AlarmResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AlarmResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAlarmResponse();
     while (reader.pos < end) {
@@ -3682,7 +3730,7 @@ export const AlarmResponse: MessageCodec<AlarmResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3708,6 +3756,7 @@ export const DowngradeRequest: MessageCodec<DowngradeRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DowngradeRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDowngradeRequest();
     while (reader.pos < end) {
@@ -3732,7 +3781,7 @@ export const DowngradeRequest: MessageCodec<DowngradeRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3758,6 +3807,7 @@ export const DowngradeResponse: MessageCodec<DowngradeResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DowngradeResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDowngradeResponse();
     while (reader.pos < end) {
@@ -3782,7 +3832,7 @@ export const DowngradeResponse: MessageCodec<DowngradeResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3805,6 +3855,7 @@ export const DowngradeVersionTestRequest: MessageCodec<DowngradeVersionTestReque
 
   decode(input: BinaryReader | Uint8Array, length?: number): DowngradeVersionTestRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDowngradeVersionTestRequest();
     while (reader.pos < end) {
@@ -3821,7 +3872,7 @@ export const DowngradeVersionTestRequest: MessageCodec<DowngradeVersionTestReque
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -3894,6 +3945,7 @@ export const StatusResponse: MessageCodec<StatusResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): StatusResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseStatusResponse();
     while (reader.pos < end) {
@@ -4006,7 +4058,7 @@ export const StatusResponse: MessageCodec<StatusResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4032,6 +4084,7 @@ export const DowngradeInfo: MessageCodec<DowngradeInfo> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DowngradeInfo {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDowngradeInfo();
     while (reader.pos < end) {
@@ -4056,7 +4109,7 @@ export const DowngradeInfo: MessageCodec<DowngradeInfo> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4082,6 +4135,7 @@ export const AuthenticateRequest: MessageCodec<AuthenticateRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthenticateRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthenticateRequest();
     while (reader.pos < end) {
@@ -4106,7 +4160,7 @@ export const AuthenticateRequest: MessageCodec<AuthenticateRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4132,6 +4186,7 @@ export const AuthenticateResponse: MessageCodec<AuthenticateResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthenticateResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthenticateResponse();
     while (reader.pos < end) {
@@ -4156,7 +4211,7 @@ export const AuthenticateResponse: MessageCodec<AuthenticateResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4185,6 +4240,7 @@ export const AuthStatusResponse: MessageCodec<AuthStatusResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthStatusResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthStatusResponse();
     while (reader.pos < end) {
@@ -4217,7 +4273,7 @@ export const AuthStatusResponse: MessageCodec<AuthStatusResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4249,6 +4305,7 @@ export const AuthUserAddRequest: MessageCodec<AuthUserAddRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserAddRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserAddRequest();
     while (reader.pos < end) {
@@ -4289,7 +4346,7 @@ export const AuthUserAddRequest: MessageCodec<AuthUserAddRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4312,6 +4369,7 @@ export const AuthUserGetRequest: MessageCodec<AuthUserGetRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserGetRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserGetRequest();
     while (reader.pos < end) {
@@ -4328,7 +4386,7 @@ export const AuthUserGetRequest: MessageCodec<AuthUserGetRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4351,6 +4409,7 @@ export const AuthUserDeleteRequest: MessageCodec<AuthUserDeleteRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserDeleteRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserDeleteRequest();
     while (reader.pos < end) {
@@ -4367,7 +4426,7 @@ export const AuthUserDeleteRequest: MessageCodec<AuthUserDeleteRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4390,6 +4449,7 @@ export const AuthRoleAddRequest: MessageCodec<AuthRoleAddRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleAddRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleAddRequest();
     while (reader.pos < end) {
@@ -4406,7 +4466,7 @@ export const AuthRoleAddRequest: MessageCodec<AuthRoleAddRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4435,6 +4495,7 @@ export const AuthUserChangePasswordRequest: MessageCodec<AuthUserChangePasswordR
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserChangePasswordRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserChangePasswordRequest();
     while (reader.pos < end) {
@@ -4467,7 +4528,7 @@ export const AuthUserChangePasswordRequest: MessageCodec<AuthUserChangePasswordR
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4493,6 +4554,7 @@ export const AuthUserGrantRoleRequest: MessageCodec<AuthUserGrantRoleRequest> = 
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserGrantRoleRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserGrantRoleRequest();
     while (reader.pos < end) {
@@ -4517,7 +4579,7 @@ export const AuthUserGrantRoleRequest: MessageCodec<AuthUserGrantRoleRequest> = 
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4543,6 +4605,7 @@ export const AuthUserRevokeRoleRequest: MessageCodec<AuthUserRevokeRoleRequest> 
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserRevokeRoleRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserRevokeRoleRequest();
     while (reader.pos < end) {
@@ -4567,7 +4630,7 @@ export const AuthUserRevokeRoleRequest: MessageCodec<AuthUserRevokeRoleRequest> 
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4590,6 +4653,7 @@ export const AuthRoleGetRequest: MessageCodec<AuthRoleGetRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleGetRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleGetRequest();
     while (reader.pos < end) {
@@ -4606,7 +4670,7 @@ export const AuthRoleGetRequest: MessageCodec<AuthRoleGetRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4629,6 +4693,7 @@ export const AuthRoleDeleteRequest: MessageCodec<AuthRoleDeleteRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleDeleteRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleDeleteRequest();
     while (reader.pos < end) {
@@ -4645,7 +4710,7 @@ export const AuthRoleDeleteRequest: MessageCodec<AuthRoleDeleteRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4671,6 +4736,7 @@ export const AuthRoleGrantPermissionRequest: MessageCodec<AuthRoleGrantPermissio
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleGrantPermissionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleGrantPermissionRequest();
     while (reader.pos < end) {
@@ -4695,7 +4761,7 @@ export const AuthRoleGrantPermissionRequest: MessageCodec<AuthRoleGrantPermissio
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4724,6 +4790,7 @@ export const AuthRoleRevokePermissionRequest: MessageCodec<AuthRoleRevokePermiss
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleRevokePermissionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleRevokePermissionRequest();
     while (reader.pos < end) {
@@ -4756,7 +4823,7 @@ export const AuthRoleRevokePermissionRequest: MessageCodec<AuthRoleRevokePermiss
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4782,6 +4849,7 @@ export const AuthUserGetResponse: MessageCodec<AuthUserGetResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserGetResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserGetResponse();
     while (reader.pos < end) {
@@ -4806,7 +4874,7 @@ export const AuthUserGetResponse: MessageCodec<AuthUserGetResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4832,6 +4900,7 @@ export const AuthRoleListResponse: MessageCodec<AuthRoleListResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleListResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleListResponse();
     while (reader.pos < end) {
@@ -4856,7 +4925,7 @@ export const AuthRoleListResponse: MessageCodec<AuthRoleListResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4882,6 +4951,7 @@ export const AuthUserListResponse: MessageCodec<AuthUserListResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserListResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserListResponse();
     while (reader.pos < end) {
@@ -4906,7 +4976,7 @@ export const AuthUserListResponse: MessageCodec<AuthUserListResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4932,6 +5002,7 @@ export const AuthRoleGetResponse: MessageCodec<AuthRoleGetResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleGetResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleGetResponse();
     while (reader.pos < end) {
@@ -4956,7 +5027,7 @@ export const AuthRoleGetResponse: MessageCodec<AuthRoleGetResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -4976,13 +5047,14 @@ export const HashRequest: MessageCodec<HashRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HashRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHashRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5002,13 +5074,14 @@ export const SnapshotRequest: MessageCodec<SnapshotRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): SnapshotRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseSnapshotRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5028,13 +5101,14 @@ export const WatchProgressRequest: MessageCodec<WatchProgressRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchProgressRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseWatchProgressRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5054,13 +5128,14 @@ export const LeaseLeasesRequest: MessageCodec<LeaseLeasesRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseLeasesRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseLeasesRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5080,13 +5155,14 @@ export const DefragmentRequest: MessageCodec<DefragmentRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DefragmentRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDefragmentRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5106,13 +5182,14 @@ export const StatusRequest: MessageCodec<StatusRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): StatusRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseStatusRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5132,13 +5209,14 @@ export const AuthEnableRequest: MessageCodec<AuthEnableRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthEnableRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthEnableRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5158,13 +5236,14 @@ export const AuthDisableRequest: MessageCodec<AuthDisableRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthDisableRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthDisableRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5184,13 +5263,14 @@ export const AuthStatusRequest: MessageCodec<AuthStatusRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthStatusRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthStatusRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5210,13 +5290,14 @@ export const AuthUserListRequest: MessageCodec<AuthUserListRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserListRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserListRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5236,13 +5317,14 @@ export const AuthRoleListRequest: MessageCodec<AuthRoleListRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleListRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleListRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5265,6 +5347,7 @@ export const CompactionResponse: MessageCodec<CompactionResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): CompactionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseCompactionResponse();
     while (reader.pos < end) {
@@ -5281,7 +5364,7 @@ export const CompactionResponse: MessageCodec<CompactionResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5304,6 +5387,7 @@ export const LeaseRevokeResponse: MessageCodec<LeaseRevokeResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseRevokeResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseRevokeResponse();
     while (reader.pos < end) {
@@ -5320,7 +5404,7 @@ export const LeaseRevokeResponse: MessageCodec<LeaseRevokeResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5343,6 +5427,7 @@ export const LeaseCheckpointResponse: MessageCodec<LeaseCheckpointResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpointResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseCheckpointResponse();
     while (reader.pos < end) {
@@ -5359,7 +5444,7 @@ export const LeaseCheckpointResponse: MessageCodec<LeaseCheckpointResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5382,6 +5467,7 @@ export const DefragmentResponse: MessageCodec<DefragmentResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DefragmentResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDefragmentResponse();
     while (reader.pos < end) {
@@ -5398,7 +5484,7 @@ export const DefragmentResponse: MessageCodec<DefragmentResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5421,6 +5507,7 @@ export const MoveLeaderResponse: MessageCodec<MoveLeaderResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MoveLeaderResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMoveLeaderResponse();
     while (reader.pos < end) {
@@ -5437,7 +5524,7 @@ export const MoveLeaderResponse: MessageCodec<MoveLeaderResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5460,6 +5547,7 @@ export const AuthEnableResponse: MessageCodec<AuthEnableResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthEnableResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthEnableResponse();
     while (reader.pos < end) {
@@ -5476,7 +5564,7 @@ export const AuthEnableResponse: MessageCodec<AuthEnableResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5499,6 +5587,7 @@ export const AuthDisableResponse: MessageCodec<AuthDisableResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthDisableResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthDisableResponse();
     while (reader.pos < end) {
@@ -5515,7 +5604,7 @@ export const AuthDisableResponse: MessageCodec<AuthDisableResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5538,6 +5627,7 @@ export const AuthUserAddResponse: MessageCodec<AuthUserAddResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserAddResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserAddResponse();
     while (reader.pos < end) {
@@ -5554,7 +5644,7 @@ export const AuthUserAddResponse: MessageCodec<AuthUserAddResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5577,6 +5667,7 @@ export const AuthUserDeleteResponse: MessageCodec<AuthUserDeleteResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserDeleteResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserDeleteResponse();
     while (reader.pos < end) {
@@ -5593,7 +5684,7 @@ export const AuthUserDeleteResponse: MessageCodec<AuthUserDeleteResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5616,6 +5707,7 @@ export const AuthUserChangePasswordResponse: MessageCodec<AuthUserChangePassword
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserChangePasswordResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserChangePasswordResponse();
     while (reader.pos < end) {
@@ -5632,7 +5724,7 @@ export const AuthUserChangePasswordResponse: MessageCodec<AuthUserChangePassword
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5655,6 +5747,7 @@ export const AuthUserGrantRoleResponse: MessageCodec<AuthUserGrantRoleResponse> 
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserGrantRoleResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserGrantRoleResponse();
     while (reader.pos < end) {
@@ -5671,7 +5764,7 @@ export const AuthUserGrantRoleResponse: MessageCodec<AuthUserGrantRoleResponse> 
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5694,6 +5787,7 @@ export const AuthUserRevokeRoleResponse: MessageCodec<AuthUserRevokeRoleResponse
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthUserRevokeRoleResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthUserRevokeRoleResponse();
     while (reader.pos < end) {
@@ -5710,7 +5804,7 @@ export const AuthUserRevokeRoleResponse: MessageCodec<AuthUserRevokeRoleResponse
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5733,6 +5827,7 @@ export const AuthRoleAddResponse: MessageCodec<AuthRoleAddResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleAddResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleAddResponse();
     while (reader.pos < end) {
@@ -5749,7 +5844,7 @@ export const AuthRoleAddResponse: MessageCodec<AuthRoleAddResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5772,6 +5867,7 @@ export const AuthRoleDeleteResponse: MessageCodec<AuthRoleDeleteResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleDeleteResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleDeleteResponse();
     while (reader.pos < end) {
@@ -5788,7 +5884,7 @@ export const AuthRoleDeleteResponse: MessageCodec<AuthRoleDeleteResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5811,6 +5907,7 @@ export const AuthRoleGrantPermissionResponse: MessageCodec<AuthRoleGrantPermissi
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleGrantPermissionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleGrantPermissionResponse();
     while (reader.pos < end) {
@@ -5827,7 +5924,7 @@ export const AuthRoleGrantPermissionResponse: MessageCodec<AuthRoleGrantPermissi
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -5850,6 +5947,7 @@ export const AuthRoleRevokePermissionResponse: MessageCodec<AuthRoleRevokePermis
 
   decode(input: BinaryReader | Uint8Array, length?: number): AuthRoleRevokePermissionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAuthRoleRevokePermissionResponse();
     while (reader.pos < end) {
@@ -5866,7 +5964,7 @@ export const AuthRoleRevokePermissionResponse: MessageCodec<AuthRoleRevokePermis
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

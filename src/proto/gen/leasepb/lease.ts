@@ -45,6 +45,7 @@ export const Lease: MessageCodec<Lease> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Lease {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLease();
     while (reader.pos < end) {
@@ -77,7 +78,7 @@ export const Lease: MessageCodec<Lease> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -100,6 +101,7 @@ export const LeaseInternalRequest: MessageCodec<LeaseInternalRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseInternalRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseInternalRequest();
     while (reader.pos < end) {
@@ -116,7 +118,7 @@ export const LeaseInternalRequest: MessageCodec<LeaseInternalRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -139,6 +141,7 @@ export const LeaseInternalResponse: MessageCodec<LeaseInternalResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseInternalResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaseInternalResponse();
     while (reader.pos < end) {
@@ -155,7 +158,7 @@ export const LeaseInternalResponse: MessageCodec<LeaseInternalResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -63,6 +63,7 @@ export const RaftAttributes: MessageCodec<RaftAttributes> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RaftAttributes {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRaftAttributes();
     while (reader.pos < end) {
@@ -87,7 +88,7 @@ export const RaftAttributes: MessageCodec<RaftAttributes> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -113,6 +114,7 @@ export const Attributes: MessageCodec<Attributes> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Attributes {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseAttributes();
     while (reader.pos < end) {
@@ -137,7 +139,7 @@ export const Attributes: MessageCodec<Attributes> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -166,6 +168,7 @@ export const Member: MessageCodec<Member> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Member {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMember();
     while (reader.pos < end) {
@@ -198,7 +201,7 @@ export const Member: MessageCodec<Member> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -221,6 +224,7 @@ export const ClusterVersionSetRequest: MessageCodec<ClusterVersionSetRequest> = 
 
   decode(input: BinaryReader | Uint8Array, length?: number): ClusterVersionSetRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseClusterVersionSetRequest();
     while (reader.pos < end) {
@@ -237,7 +241,7 @@ export const ClusterVersionSetRequest: MessageCodec<ClusterVersionSetRequest> = 
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -263,6 +267,7 @@ export const ClusterMemberAttrSetRequest: MessageCodec<ClusterMemberAttrSetReque
 
   decode(input: BinaryReader | Uint8Array, length?: number): ClusterMemberAttrSetRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseClusterMemberAttrSetRequest();
     while (reader.pos < end) {
@@ -287,7 +292,7 @@ export const ClusterMemberAttrSetRequest: MessageCodec<ClusterMemberAttrSetReque
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -313,6 +318,7 @@ export const DowngradeInfoSetRequest: MessageCodec<DowngradeInfoSetRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): DowngradeInfoSetRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseDowngradeInfoSetRequest();
     while (reader.pos < end) {
@@ -337,7 +343,7 @@ export const DowngradeInfoSetRequest: MessageCodec<DowngradeInfoSetRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -59,6 +59,7 @@ export const KeyValue: MessageCodec<KeyValue> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): KeyValue {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseKeyValue();
     while (reader.pos < end) {
@@ -115,7 +116,7 @@ export const KeyValue: MessageCodec<KeyValue> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -144,6 +145,7 @@ export const Event: MessageCodec<Event> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Event {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseEvent();
     while (reader.pos < end) {
@@ -176,7 +178,7 @@ export const Event: MessageCodec<Event> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

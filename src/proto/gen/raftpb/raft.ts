@@ -150,6 +150,7 @@ export const Entry: MessageCodec<Entry> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Entry {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseEntry();
     while (reader.pos < end) {
@@ -190,7 +191,7 @@ export const Entry: MessageCodec<Entry> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -219,6 +220,7 @@ export const SnapshotMetadata: MessageCodec<SnapshotMetadata> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): SnapshotMetadata {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseSnapshotMetadata();
     while (reader.pos < end) {
@@ -251,7 +253,7 @@ export const SnapshotMetadata: MessageCodec<SnapshotMetadata> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -277,6 +279,7 @@ export const Snapshot: MessageCodec<Snapshot> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Snapshot {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseSnapshot();
     while (reader.pos < end) {
@@ -301,7 +304,7 @@ export const Snapshot: MessageCodec<Snapshot> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -378,6 +381,7 @@ export const Message: MessageCodec<Message> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Message {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseMessage();
     while (reader.pos < end) {
@@ -498,7 +502,7 @@ export const Message: MessageCodec<Message> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -527,6 +531,7 @@ export const HardState: MessageCodec<HardState> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HardState {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHardState();
     while (reader.pos < end) {
@@ -559,7 +564,7 @@ export const HardState: MessageCodec<HardState> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -594,6 +599,7 @@ export const ConfState: MessageCodec<ConfState> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ConfState {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseConfState();
     while (reader.pos < end) {
@@ -611,7 +617,7 @@ export const ConfState: MessageCodec<ConfState> = {
             while (reader.pos < end2) {
               message.voters.push(reader.uint64());
             }
-            reader.leave();
+            reader.leave(end);
 
             continue;
           }
@@ -630,7 +636,7 @@ export const ConfState: MessageCodec<ConfState> = {
             while (reader.pos < end2) {
               message.learners.push(reader.uint64());
             }
-            reader.leave();
+            reader.leave(end);
 
             continue;
           }
@@ -649,7 +655,7 @@ export const ConfState: MessageCodec<ConfState> = {
             while (reader.pos < end2) {
               message.votersOutgoing.push(reader.uint64());
             }
-            reader.leave();
+            reader.leave(end);
 
             continue;
           }
@@ -668,7 +674,7 @@ export const ConfState: MessageCodec<ConfState> = {
             while (reader.pos < end2) {
               message.learnersNext.push(reader.uint64());
             }
-            reader.leave();
+            reader.leave(end);
 
             continue;
           }
@@ -686,7 +692,7 @@ export const ConfState: MessageCodec<ConfState> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -718,6 +724,7 @@ export const ConfChange: MessageCodec<ConfChange> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ConfChange {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseConfChange();
     while (reader.pos < end) {
@@ -758,7 +765,7 @@ export const ConfChange: MessageCodec<ConfChange> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -784,6 +791,7 @@ export const ConfChangeSingle: MessageCodec<ConfChangeSingle> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ConfChangeSingle {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseConfChangeSingle();
     while (reader.pos < end) {
@@ -808,7 +816,7 @@ export const ConfChangeSingle: MessageCodec<ConfChangeSingle> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -837,6 +845,7 @@ export const ConfChangeV2: MessageCodec<ConfChangeV2> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ConfChangeV2 {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseConfChangeV2();
     while (reader.pos < end) {
@@ -869,7 +878,7 @@ export const ConfChangeV2: MessageCodec<ConfChangeV2> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -32,6 +32,7 @@ export const snapshot: MessageCodec<snapshot> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): snapshot {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBasesnapshot();
     while (reader.pos < end) {
@@ -56,7 +57,7 @@ export const snapshot: MessageCodec<snapshot> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -77,6 +77,7 @@ export const CampaignRequest: MessageCodec<CampaignRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): CampaignRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseCampaignRequest();
     while (reader.pos < end) {
@@ -109,7 +110,7 @@ export const CampaignRequest: MessageCodec<CampaignRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -135,6 +136,7 @@ export const CampaignResponse: MessageCodec<CampaignResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): CampaignResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseCampaignResponse();
     while (reader.pos < end) {
@@ -159,7 +161,7 @@ export const CampaignResponse: MessageCodec<CampaignResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -191,6 +193,7 @@ export const LeaderKey: MessageCodec<LeaderKey> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaderKey {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaderKey();
     while (reader.pos < end) {
@@ -231,7 +234,7 @@ export const LeaderKey: MessageCodec<LeaderKey> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -254,6 +257,7 @@ export const LeaderRequest: MessageCodec<LeaderRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaderRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaderRequest();
     while (reader.pos < end) {
@@ -270,7 +274,7 @@ export const LeaderRequest: MessageCodec<LeaderRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -296,6 +300,7 @@ export const LeaderResponse: MessageCodec<LeaderResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaderResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLeaderResponse();
     while (reader.pos < end) {
@@ -320,7 +325,7 @@ export const LeaderResponse: MessageCodec<LeaderResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -346,6 +351,7 @@ export const ProclaimRequest: MessageCodec<ProclaimRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ProclaimRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseProclaimRequest();
     while (reader.pos < end) {
@@ -370,7 +376,7 @@ export const ProclaimRequest: MessageCodec<ProclaimRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -393,6 +399,7 @@ export const ProclaimResponse: MessageCodec<ProclaimResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ProclaimResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseProclaimResponse();
     while (reader.pos < end) {
@@ -409,7 +416,7 @@ export const ProclaimResponse: MessageCodec<ProclaimResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -432,6 +439,7 @@ export const ResignRequest: MessageCodec<ResignRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ResignRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseResignRequest();
     while (reader.pos < end) {
@@ -448,7 +456,7 @@ export const ResignRequest: MessageCodec<ResignRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -471,6 +479,7 @@ export const ResignResponse: MessageCodec<ResignResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ResignResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseResignResponse();
     while (reader.pos < end) {
@@ -487,7 +496,7 @@ export const ResignResponse: MessageCodec<ResignResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -47,6 +47,7 @@ export const LockRequest: MessageCodec<LockRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LockRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLockRequest();
     while (reader.pos < end) {
@@ -71,7 +72,7 @@ export const LockRequest: MessageCodec<LockRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -97,6 +98,7 @@ export const LockResponse: MessageCodec<LockResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LockResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseLockResponse();
     while (reader.pos < end) {
@@ -121,7 +123,7 @@ export const LockResponse: MessageCodec<LockResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -144,6 +146,7 @@ export const UnlockRequest: MessageCodec<UnlockRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): UnlockRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseUnlockRequest();
     while (reader.pos < end) {
@@ -160,7 +163,7 @@ export const UnlockRequest: MessageCodec<UnlockRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -183,6 +186,7 @@ export const UnlockResponse: MessageCodec<UnlockResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): UnlockResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseUnlockResponse();
     while (reader.pos < end) {
@@ -199,7 +203,7 @@ export const UnlockResponse: MessageCodec<UnlockResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -43,6 +43,7 @@ export const Record: MessageCodec<Record> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Record {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseRecord();
     while (reader.pos < end) {
@@ -75,7 +76,7 @@ export const Record: MessageCodec<Record> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -104,6 +105,7 @@ export const Snapshot: MessageCodec<Snapshot> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): Snapshot {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseSnapshot();
     while (reader.pos < end) {
@@ -136,7 +138,7 @@ export const Snapshot: MessageCodec<Snapshot> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };

@@ -54,6 +54,7 @@ export const HealthCheckRequest: MessageCodec<HealthCheckRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HealthCheckRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHealthCheckRequest();
     while (reader.pos < end) {
@@ -70,7 +71,7 @@ export const HealthCheckRequest: MessageCodec<HealthCheckRequest> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -93,6 +94,7 @@ export const HealthCheckResponse: MessageCodec<HealthCheckResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HealthCheckResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHealthCheckResponse();
     while (reader.pos < end) {
@@ -109,7 +111,7 @@ export const HealthCheckResponse: MessageCodec<HealthCheckResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -129,13 +131,14 @@ export const HealthListRequest: MessageCodec<HealthListRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HealthListRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHealthListRequest();
     while (reader.pos < end) {
       const tag = reader.tag();
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -158,6 +161,7 @@ export const HealthListResponse: MessageCodec<HealthListResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): HealthListResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHealthListResponse();
     while (reader.pos < end) {
@@ -177,7 +181,7 @@ export const HealthListResponse: MessageCodec<HealthListResponse> = {
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
@@ -203,6 +207,7 @@ export const HealthListResponse_StatusesEntry: MessageCodec<HealthListResponse_S
 
   decode(input: BinaryReader | Uint8Array, length?: number): HealthListResponse_StatusesEntry {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const outerEnd = reader.len;
     const end = reader.enter(length);
     const message = createBaseHealthListResponse_StatusesEntry();
     while (reader.pos < end) {
@@ -227,7 +232,7 @@ export const HealthListResponse_StatusesEntry: MessageCodec<HealthListResponse_S
       }
       reader.skip(tag);
     }
-    reader.leave();
+    reader.leave(outerEnd);
     return message;
   },
 };
