@@ -1,5 +1,4 @@
 import { EMPTY_BYTES } from '../../base/bytes.js';
-import { RequestHeader } from '../gen/etcdserverpb/raft_internal.js';
 import {
   optionalBigintFieldSize,
   optionalBytesFieldSize,
@@ -151,8 +150,7 @@ export function decodeInternalRaftRequest(bytes: Uint8Array): InternalRequest {
       request = reader.bytes();
     } else if (field === HEADER_FIELD) {
       requireTag(reader, tag, tagOf(HEADER_FIELD));
-      const { ID, username, authRevision } = RequestHeader.decode(reader, reader.lengthPrefix());
-      header = { id: ID, username, authRevision };
+      header = decodeHeader(reader);
     } else if (field === ID_FIELD) {
       requireTag(reader, tag, ID_FIELD << 3);
       legacyId = reader.uint64();
@@ -161,6 +159,32 @@ export function decodeInternalRaftRequest(bytes: Uint8Array): InternalRequest {
     }
   }
   return { id: legacyId === 0n ? (header?.id ?? 0n) : legacyId, header, kind, request };
+}
+
+function decodeHeader(reader: BinaryReader): InternalRequestHeader {
+  let id = 0n;
+  let username = '';
+  let authRevision = 0;
+  const outerEnd = reader.len;
+  const end = reader.enter(reader.lengthPrefix());
+  while (reader.pos < end) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 0x08:
+        id = reader.uint64();
+        break;
+      case 0x12:
+        username = reader.string();
+        break;
+      case 0x18:
+        authRevision = reader.uint64Saturated();
+        break;
+      default:
+        reader.skip(tag);
+    }
+  }
+  reader.leave(outerEnd);
+  return { id, username, authRevision };
 }
 
 function requireTag(reader: BinaryReader, tag: number, expected: number): void {
