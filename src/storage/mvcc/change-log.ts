@@ -1,8 +1,8 @@
-import { EMPTY_BYTES, keyText } from '../../base/bytes.js';
+import { keyText } from '../../base/bytes.js';
+import { encodeDeletedKeyValue, keyOf, versionOf } from '../../proto/hot/key-value.js';
 import type { Row } from '../backend/backend.js';
 import { encodeRevisionKey, isTombstoneKey, mainRevisionOf } from './revision-key.js';
 import type { MvccState } from './state.js';
-import { decodeStoredKeyValue, encodeStoredKeyValue } from './stored-key-value.js';
 import type { MvccChange, MvccEvent } from './types.js';
 
 /** The changes from revision `from` on, read from the rows of the backend, whole revisions each. */
@@ -25,13 +25,13 @@ export function* readChanges(state: MvccState, from: number): Generator<MvccChan
 }
 
 function eventOf([rowKey, value]: Row, main: number): MvccEvent {
-  const { key, version } = decodeStoredKeyValue(value);
+  const key = keyOf(value);
   const isDelete = isTombstoneKey(rowKey);
   return {
     isDelete,
     key: keyText(key),
-    keyValue: isDelete ? encodeStoredKeyValue(key, 0, main, 0, EMPTY_BYTES, 0n) : value,
-    isCreate: !isDelete && version === 1,
+    keyValue: isDelete ? encodeDeletedKeyValue(key, main) : value,
+    isCreate: !isDelete && versionOf(value) === 1,
     modRevision: main,
   };
 }

@@ -1,6 +1,7 @@
-import type { KeyText } from '../../base/bytes.js';
+import { type KeyText, keyText } from '../../base/bytes.js';
 import type { Clock, Timer } from '../../platform/clock.js';
 import { etcdError } from '../../proto/errors.js';
+import { keyOf } from '../../proto/hot/key-value.js';
 import { markFinished } from './compaction-marks.js';
 import { type CompactionHashes, KeyValueHasher } from './kv-hasher.js';
 import type { MvccMetrics } from './metrics.js';
@@ -11,7 +12,6 @@ import {
   subRevisionOf,
 } from './revision-key.js';
 import type { MvccState } from './state.js';
-import { storedKeyText } from './stored-key-value.js';
 
 /** Keys of the index compacted in one turn of the event loop: about a millisecond. */
 const INDEX_CHUNK_KEYS = 500;
@@ -135,7 +135,7 @@ export class CompactionQueue {
     }
     // Once the index is compacted, it holds exactly the old revisions whose rows stay.
     const isKept = (key: Buffer, value: Buffer): boolean =>
-      index.contains(storedKeyText(value), mainRevisionOf(key), subRevisionOf(key));
+      index.contains(keyText(keyOf(value)), mainRevisionOf(key), subRevisionOf(key));
     return new KeyValueHasher(job.previousRevision, job.revision, anyRetained ? isKept : undefined);
   }
 
@@ -173,7 +173,7 @@ export class CompactionQueue {
     let deleted = 0;
     for (const [key, value] of rows) {
       const main = mainRevisionOf(key);
-      if (!state.index.contains(storedKeyText(value), main, subRevisionOf(key))) {
+      if (!state.index.contains(keyText(keyOf(value)), main, subRevisionOf(key))) {
         state.backend.delete('key', key);
         deleted++;
       }

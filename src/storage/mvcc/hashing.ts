@@ -1,5 +1,7 @@
+import { keyText } from '../../base/bytes.js';
 import { crc32c } from '../../base/crc32c.js';
 import type { Clock } from '../../platform/clock.js';
+import { keyOf } from '../../proto/hot/key-value.js';
 import { type BackendSnapshot, BUCKETS, type Bucket } from '../backend/backend.js';
 import { VisibleRevision } from './key-history.js';
 import { type KeyIndex, lookUp } from './key-index.js';
@@ -10,7 +12,6 @@ import {
   mainRevisionOf,
   subRevisionOf,
 } from './revision-key.js';
-import { storedKeyText } from './stored-key-value.js';
 
 /** Rows hashed in one turn of the event loop, unless they are large. */
 const CHUNK_ROWS = 1000;
@@ -38,7 +39,7 @@ export async function hashKeyValues(
   // What is visible at the revision is what a compaction there would keep, tombstones aside. Asking
   // for each row saves a set of all of them.
   const keep = (key: Buffer, value: Buffer): boolean => {
-    const visible = index.get(storedKeyText(value), revision);
+    const visible = index.get(keyText(keyOf(value)), revision);
     return (
       visible !== undefined &&
       visible.main === mainRevisionOf(key) &&

@@ -1,6 +1,7 @@
 import { type KeyText, keyText } from '../../base/bytes.js';
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
+import { KeyValue } from '../../proto/gen/mvccpb/kv.js';
 import type { Backend } from '../backend/backend.js';
 import { readCompactionMarks } from './compaction-marks.js';
 import {
@@ -10,7 +11,6 @@ import {
   subRevisionOf,
 } from './revision-key.js';
 import { MvccState } from './state.js';
-import { decodeStoredKeyValue } from './stored-key-value.js';
 
 /** Rows read in one turn of the event loop. */
 const CHUNK_ROWS = 10_000;
@@ -77,7 +77,7 @@ function restoreRow(
   logger: Logger,
 ): void {
   const isTombstone = isTombstoneKey(rowKey);
-  const { key, createRevision, version, lease } = decodeStoredKeyValue(value);
+  const { key, createRevision, version, lease } = KeyValue.decode(value);
   const text = keyText(key);
   const main = mainRevisionOf(rowKey);
   const sub = subRevisionOf(rowKey);

@@ -28,17 +28,6 @@ export interface MvccStoreOptions extends CompactionLimits {
   readonly onRestoreProgress?: (rows: number) => void;
 }
 
-/** A compaction that has been decided. */
-export interface Compaction {
-  readonly revision: number;
-  /**
-   * Resolves when its rows are deleted and that is durable.
-   *
-   * @throws EtcdError Stopped if the store is closed first
-   */
-  waitPhysical(): Promise<void>;
-}
-
 /** A HashKV answer with the revision for its header. */
 export interface HashKeyValuesResult extends KeyValueHash {
   readonly currentRevision: number;
@@ -118,6 +107,11 @@ export class MvccStore implements MvccHistory {
     return this.#reader;
   }
 
+  /** Whether a lease exists that a put may attach its key to. */
+  hasLease(id: bigint): boolean {
+    return this.#options.leases.has(id);
+  }
+
   /** Who is told of each change, before anybody can read it; replaces the one before. */
   setChangeListener(listener: (change: MvccChange) => void): void {
     this.#onChange = listener;
@@ -147,12 +141,13 @@ export class MvccStore implements MvccHistory {
 
   /**
    * Decides a compaction: from now on revisions below `revision` cannot be read. Their rows are
-   * deleted in the background.
+   * deleted in the background; the promise resolves when that is done and durable, and rejects with
+   * EtcdError Stopped if the store is closed first. It need not be awaited.
    *
    * @throws EtcdError Compacted if `revision` is not above the compacted one, FutureRev if it is
    *   above the current one
    */
-  compact(revision: number): Compaction {
+  compact(revision: number): Promise<void> {
     if (revision <= this.#state.compactRevision) {
       throw etcdError('Compacted');
     }
@@ -222,30 +217,25 @@ export class MvccStore implements MvccHistory {
     }
   }
 
-  #schedule(revision: number): Compaction {
+  #schedule(revision: number): Promise<void> {
     const state = this.#state;
     const queue = this.#compactions;
     const { scheduled, finished } = readCompactionMarks(state.backend);
     const previousRevision = state.compactRevision;
     state.compactRevision = revision;
     markScheduled(state.backend, revision);
-    const done = queue.add({
+    const deleted = queue.add({
       revision,
       previousRevision,
       isPreviousFinished: scheduled === finished,
       // A hash reads the index as of a revision that this compaction may forget.
       ready: Promise.all([state.backend.commit(), Promise.allSettled(this.#hashing)]),
     });
-    done.catch((error: unknown) => {
+    const durable = deleted.then(() => state.backend.commit());
+    durable.catch((error: unknown) => {
       this.#options.logger.warn('compaction was interrupted', { revision, error: String(error) });
     });
-    return {
-      revision,
-      waitPhysical: async () => {
-        await done;
-        await state.backend.commit();
-      },
-    };
+    return durable;
   }
 
   #newQueue(): CompactionQueue {
@@ -272,7 +262,8 @@ export class MvccStore implements MvccHistory {
     }
     this.#metrics.keys.set(this.#state.index.size);
     if (restored.unfinishedCompaction !== undefined) {
-      this.#schedule(restored.unfinishedCompaction);
+      // It reports its own failure.
+      void this.#schedule(restored.unfinishedCompaction);
     }
   }
 }

@@ -1,10 +1,14 @@
-import { EMPTY_BYTES, type KeyText, keyBytes, keyText } from '../../base/bytes.js';
+import { type KeyText, keyBytes, keyText } from '../../base/bytes.js';
+import {
+  encodeDeletedKeyValue,
+  encodeKeyValue,
+  encodeTombstone,
+} from '../../proto/hot/key-value.js';
 import type { RangeEnd } from './key-range.js';
 import type { MvccMetrics } from './metrics.js';
 import { MvccReader } from './reader.js';
 import { encodeRevisionKey } from './revision-key.js';
 import type { MvccState } from './state.js';
-import { encodeStoredKeyValue } from './stored-key-value.js';
 import type { LeaseAttachments, MvccChange, MvccEvent } from './types.js';
 
 /** What a write transaction needs of the store it belongs to. */
@@ -52,7 +56,14 @@ export class WriteTransaction extends MvccReader {
     const text = keyText(key);
     const sub = this.#events.length;
     const { created, version } = state.index.put(text, main, sub);
-    const keyValue = encodeStoredKeyValue(key, created, main, version, value, lease);
+    const keyValue = encodeKeyValue({
+      key,
+      createRevision: created,
+      modRevision: main,
+      version,
+      value,
+      lease,
+    });
     state.backend.put('key', encodeRevisionKey(main, sub), keyValue);
     const isCreate = version === 1;
     this.#note({ isDelete: false, key: text, keyValue, isCreate, modRevision: main });
@@ -103,9 +114,8 @@ export class WriteTransaction extends MvccReader {
     const bytes = keyBytes(key);
     state.index.tombstone(key, main, sub);
     // Trap: a stored tombstone is {key} alone; only the event carries mod_revision.
-    const row = encodeStoredKeyValue(bytes, 0, 0, 0, EMPTY_BYTES, 0n);
-    state.backend.put('key', encodeRevisionKey(main, sub, true), row);
-    const keyValue = encodeStoredKeyValue(bytes, 0, main, 0, EMPTY_BYTES, 0n);
+    state.backend.put('key', encodeRevisionKey(main, sub, true), encodeTombstone(bytes));
+    const keyValue = encodeDeletedKeyValue(bytes, main);
     this.#note({ isDelete: true, key, keyValue, isCreate: false, modRevision: main });
     const lease = leases.leaseOf(key);
     if (lease !== 0n) {

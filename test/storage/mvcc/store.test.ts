@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { keyText } from '../../../src/base/bytes.js';
 import { etcdError } from '../../../src/proto/errors.js';
+import { KeyValue } from '../../../src/proto/gen/mvccpb/kv.js';
 import { encodeRevisionKey } from '../../../src/storage/mvcc/revision-key.js';
-import { decodeStoredKeyValue } from '../../../src/storage/mvcc/stored-key-value.js';
 import type { MvccChange } from '../../../src/storage/mvcc/types.js';
 import {
   del,
@@ -120,7 +120,7 @@ describe('reading', () => {
 
   it('M7: refuses what is compacted or not yet there', async () => {
     const { store } = await threeFoos();
-    store.compact(4);
+    void store.compact(4);
     for (const rev of [1, 2, 3]) {
       expect(() => get(store, 'foo', '', rev)).toThrow(etcdError('Compacted'));
     }
@@ -186,7 +186,7 @@ describe('compact', () => {
       [4, [5, 'foo=bar2(5,5,1)']],
     ] as const);
     for (const [at, [rev, ...state]] of expected) {
-      await store.compact(at).waitPhysical();
+      await store.compact(at);
       expect(show(get(store, 'foo', '', rev)), `compacted at ${at}`).toEqual(state);
     }
   });
@@ -196,10 +196,10 @@ describe('compact', () => {
     for (let i = 0; i < 3; i++) {
       put(store, 'foo');
     }
-    store.compact(0);
-    store.compact(1);
+    void store.compact(0);
+    void store.compact(1);
     expect(() => store.compact(1)).toThrow(etcdError('Compacted'));
-    store.compact(4);
+    void store.compact(4);
     expect(() => store.compact(5)).toThrow(etcdError('FutureRev'));
     expect(() => store.compact(100)).toThrow(etcdError('FutureRev'));
     await store.whenCompactionsEnd();
@@ -212,7 +212,7 @@ describe('compact', () => {
       put(first.store, `foo${i}`);
     }
     del(first.store, 'foo1');
-    await first.store.compact(7).waitPhysical();
+    await first.store.compact(7);
     put(first.store, 'foo6');
     const before = [7, 8].map((rev) => stateAt(first.store, rev));
     const { store } = await first.restart();
@@ -227,7 +227,7 @@ describe('compact', () => {
       put(first.store, 'foo');
     }
     del(first.store, 'foo');
-    await first.store.compact(5).waitPhysical();
+    await first.store.compact(5);
     const { store } = await first.restart();
     expect(store.currentRevision).toBe(5);
     expect(get(store, 'foo')).toEqual([]);
@@ -272,7 +272,7 @@ describe('compact', () => {
     put(store, 'k0', 'during');
     expect(() => stateAt(store, 90)).toThrow(etcdError('Compacted'));
     const during = stateAt(store, 91);
-    await compaction.waitPhysical();
+    await compaction;
     expect(stateAt(store, 91)).toEqual(during);
     // One row a key at 91, then 92 to 102.
     expect([...backend.range('key', Buffer.alloc(1))]).toHaveLength(10 + 11);
@@ -284,7 +284,7 @@ describe('compact', () => {
       put(store, `k${i % 3}`);
     }
     const compactions = [5, 10, 31].map((revision) => store.compact(revision));
-    await Promise.all(compactions.map((compaction) => compaction.waitPhysical()));
+    await Promise.all(compactions);
     expect([...backend.range('key', Buffer.alloc(1))]).toHaveLength(3);
     expect(store.compactionHashes.map(({ revision }) => revision)).toEqual([5]);
   });
@@ -294,7 +294,7 @@ describe('compact', () => {
     for (let i = 0; i < 50; i++) {
       put(first.store, 'k');
     }
-    const physical = first.store.compact(51).waitPhysical();
+    const physical = first.store.compact(51);
     const stopped = expect(physical).rejects.toThrow(etcdError('Stopped'));
     const { store, backend } = await first.restart();
     await stopped;
@@ -308,7 +308,7 @@ describe('compact', () => {
     const { store, backend } = await open({ onFatal: (error) => failures.push(error) });
     put(store, 'k');
     backend.commit = () => Promise.reject(new Error('disk on fire'));
-    await expect(store.compact(2).waitPhysical()).rejects.toThrow('disk on fire');
+    await expect(store.compact(2)).rejects.toThrow('disk on fire');
     expect(failures.map((error) => error.message)).toEqual(['disk on fire']);
   });
 });
@@ -359,10 +359,10 @@ describe('changes', () => {
     put(store, 'a', '3');
     const valueAt = (revision: number): string | undefined => {
       const bytes = store.keyValueAt('a', revision);
-      return bytes && decodeStoredKeyValue(bytes).value.toString();
+      return bytes && KeyValue.decode(bytes).value.toString();
     };
     expect([1, 2, 3, 4].map(valueAt)).toEqual([undefined, '1', '2', '3']);
-    store.compact(3);
+    void store.compact(3);
     expect([1, 2, 3, 4].map(valueAt)).toEqual([undefined, undefined, '2', '3']);
   });
 });

@@ -1,13 +1,10 @@
 import { type KeyText, keyText } from '../../../src/base/bytes.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { Clock } from '../../../src/platform/clock.js';
+import { KeyValue } from '../../../src/proto/gen/mvccpb/kv.js';
 import type { Backend } from '../../../src/storage/backend/backend.js';
 import { MemoryBackend, type MemoryDisk } from '../../../src/storage/backend/memory.js';
 import { MvccStore, type MvccStoreOptions } from '../../../src/storage/mvcc/store.js';
-import {
-  decodeStoredKeyValue,
-  type StoredKeyValue,
-} from '../../../src/storage/mvcc/stored-key-value.js';
 import type { LeaseAttachments } from '../../../src/storage/mvcc/types.js';
 
 /** A clock on which every timer is due at once, in its own turn of the event loop. */
@@ -113,14 +110,14 @@ export function del(store: MvccStore, key: string, end = ''): { deleted: number;
 }
 
 /** The decoded KeyValues of a range. */
-export function get(store: MvccStore, key: string, end = '', revision = 0): StoredKeyValue[] {
+export function get(store: MvccStore, key: string, end = '', revision = 0): KeyValue[] {
   const { reader } = store;
   const at = reader.resolveRevision(revision);
-  return reader.select(key, end, at, 0).map((e) => decodeStoredKeyValue(reader.fetch(e)));
+  return reader.select(key, end, at, 0).map((e) => KeyValue.decode(reader.fetch(e)));
 }
 
 /** `key=value(create,mod,version)` of each KeyValue. */
-export function show(keyValues: readonly StoredKeyValue[]): string[] {
+export function show(keyValues: readonly KeyValue[]): string[] {
   return keyValues.map(
     (kv) => `${keyText(kv.key)}=${kv.value}(${kv.createRevision},${kv.modRevision},${kv.version})`,
   );
