@@ -28,6 +28,7 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
   static faces: readonly Face[] = ['etcdkit', 'etcdctl'];
 
   readonly invocation: Invocation;
+  #parsed: ParsedArguments<Flags> | undefined;
 
   constructor(argv: string[], config: Config, invocation?: Invocation) {
     super(argv, config);
@@ -46,7 +47,14 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
     const declared = this.declaredFlags();
     const input = parseArguments({ ...declared, ...HELP_FLAG }, this.argv);
     if (input.flags.help) throw new HelpRequested();
+    this.#parsed = input;
     await this.execute(input as unknown as ParsedArguments<Declared>);
+  }
+
+  /** The whole parsed command line, flags that {@link execute} does not see included. */
+  protected get parsedArguments(): ParsedArguments<Flags> {
+    if (this.#parsed === undefined) throw new Error('the command line has not been parsed yet');
+    return this.#parsed;
   }
 
   /** Every flag the command takes. */

@@ -1,5 +1,5 @@
 import type { CommandNode, FoundCommand } from './args/command-tree.js';
-import { boolFlag } from './args/flags.js';
+import { boolFlag, type Flags } from './args/flags.js';
 import { FACES, type Face, GROUPS, SECTIONS, type Section } from './faces.js';
 import { type HelpFlag, helpFlag, type ManifestCommands } from './manifest.js';
 
@@ -36,6 +36,12 @@ export function usagePage(face: Face, found: FoundCommand, commands: ManifestCom
     );
   }
   return parts.join('');
+}
+
+/** The usage of a command without a place in a face: what a bad request line of a txn prints. */
+export function commandUsage(usage: string, flags: Flags): string {
+  const shown = Object.entries(flags).map(([name, flag]) => helpFlag(name, flag));
+  return `Usage:\n  ${usage} [flags]\n\nFlags:\n${flagUsages(shown)}`;
 }
 
 /**

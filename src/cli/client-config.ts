@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import type { ClientOptions } from '../client/client.js';
+import { CommandFailure, ExitCode } from './exit.js';
+import type { GlobalValues } from './global-flags.js';
+import { askSecret } from './prompt.js';
+import type { Terminal } from './terminal.js';
+
+type TlsOptions = NonNullable<ClientOptions['tls']>;
+
+/** Who to log in as. */
+export type AuthOptions = Pick<ClientOptions, 'user' | 'password' | 'token'>;
+
+/**
+ * The TLS material of the flags, undefined if they ask for none (reference: cli 2.4). The scheme of
+ * the first endpoint may still decide against it.
+ * @param discoveryName domain that `--insecure-discovery=false` makes the server's name
+ * @throws CommandFailure
+ */
+export function tlsOptions(
+  flags: GlobalValues,
+  given: ReadonlySet<string>,
+  discoveryName: string | undefined,
+): TlsOptions | undefined {
+  for (const name of ['cert', 'key', 'cacert'] as const) {
+    if (given.has(name) && flags[name] === '') {
+      throw badTls(`empty string is passed to --${name} option`);
+    }
+  }
+  const { cert, key, cacert } = flags;
+  if ((cert === '') !== (key === '')) {
+    throw badTls(`KeyFile and CertFile must both be present[key: ${key}, cert: ${cert}]`);
+  }
+  const insecureSkipVerify = flags['insecure-skip-tls-verify'];
+  const asked = cert !== '' || cacert !== '' || discoveryName !== undefined;
+  if (!asked && flags['insecure-transport'] && !insecureSkipVerify) return undefined;
+  return {
+    insecureSkipVerify,
+    ...(cert === '' ? {} : { cert: readPem(cert), key: readPem(key) }),
+    ...(cacert === '' ? {} : { ca: readPem(cacert) }),
+    ...(discoveryName === undefined ? {} : { serverName: discoveryName }),
+  };
+}
+
+function readPem(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw badTls(fileErrorText('open', path, error));
+  }
+}
+
+/** Go's text of a failed file operation: `open <path>: no such file or directory`. */
+export function fileErrorText(operation: string, path: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: 'no such file or directory',
+    EACCES: 'permission denied',
+    EISDIR: 'is a directory',
+    ENOTDIR: 'not a directory',
+    EEXIST: 'file exists',
+    ENOSPC: 'no space left on device',
+  };
+  const cause = known[code] ?? (error instanceof Error ? error.message : String(error));
+  return `${operation} ${path}: ${cause}`;
+}
+
+/**
+ * User, password or token of the flags (reference: cli 2.5). Asks for a password that is missing.
+ *
+ * Trap: `--user u:` gives an empty password, and then nobody logs in.
+ * @throws CommandFailure if the prompt fails
+ */
+export async function authOptions(flags: GlobalValues, terminal: Terminal): Promise<AuthOptions> {
+  const token = flags['auth-jwt-token'];
+  if (token !== '') return { token };
+  if (flags.user === '') return {};
+  if (flags.password !== '') return { user: flags.user, password: flags.password };
+  const colon = flags.user.indexOf(':');
+  if (colon >= 0) {
+    return { user: flags.user.slice(0, colon), password: flags.user.slice(colon + 1) };
+  }
+  try {
+    return { user: flags.user, password: await askSecret(terminal, 'Password: ') };
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(ExitCode.Error, cause);
+  }
+}
+
+function badTls(message: string): CommandFailure {
+  return new CommandFailure(ExitCode.BadArguments, message);
+}
