@@ -53,6 +53,11 @@ export interface RaftStatus extends HardState, SoftState {
 const NO_MESSAGES: readonly Message[] = [];
 const NO_READ_STATES: readonly ReadState[] = [];
 
+/** What to hand out for a queue that is replaced if it holds anything, and kept if not. */
+function takeAll(queue: readonly Message[]): readonly Message[] {
+  return queue.length > 0 ? queue : NO_MESSAGES;
+}
+
 /**
  * Raft as a state machine: input goes in through `tick`, `step`, `propose` and the like, and what
  * has to be done comes out of `ready`. Nothing here blocks, and nothing here is re-entrant.
@@ -295,7 +300,7 @@ export class RawNode {
       entries,
       snapshot,
       committedEntries,
-      messages: this.#async ? core.messages : this.#messagesForPeers(),
+      messages: this.#async ? takeAll(core.messages) : this.#messagesForPeers(),
       mustSync,
       append: this.#async ? this.#storageAppend(hardState, entries, snapshot, mustSync) : undefined,
       apply:
@@ -309,7 +314,7 @@ export class RawNode {
 
   #messagesForPeers(): readonly Message[] {
     const core = this.#core;
-    if (core.messagesAfterAppend.length === 0) return core.messages;
+    if (core.messagesAfterAppend.length === 0) return takeAll(core.messages);
     return [
       ...core.messages,
       ...core.messagesAfterAppend.filter((message) => message.to !== core.id),
@@ -322,18 +327,18 @@ export class RawNode {
     snapshot: Snapshot | undefined,
     mustSync: boolean,
   ): StorageAppend | undefined {
-    const responses = this.#core.messagesAfterAppend;
+    const { messagesAfterAppend } = this.#core;
     if (
       entries.length === 0 &&
       hardState === undefined &&
       snapshot === undefined &&
-      responses.length === 0
+      messagesAfterAppend.length === 0
     ) {
       return undefined;
     }
     const response = this.#appendResponse(snapshot);
-    if (response !== undefined) responses.push(response);
-    return { hardState, entries, snapshot, mustSync, responses };
+    if (response !== undefined) messagesAfterAppend.push(response);
+    return { hardState, entries, snapshot, mustSync, responses: takeAll(messagesAfterAppend) };
   }
 
   /**
