@@ -7,6 +7,7 @@ import {
   writeOptionalBytesField,
   writeOptionalNumberField,
 } from '../wire/fields.js';
+import type { MessageCodec } from '../wire/message.js';
 import { BinaryReader } from '../wire/reader.js';
 import { varintSize, writeVarint } from '../wire/varint.js';
 
@@ -70,7 +71,8 @@ function tagOf(field: number): number {
 
 /**
  * Encodes an InternalRaftRequest around the bytes of the request as the client sent them, so that
- * nothing the client said is lost and nothing is encoded twice.
+ * nothing the client said is lost and nothing is encoded twice. Bytes from a client must have gone
+ * through {@link decodeProposal}.
  */
 export function encodeInternalRequest(
   header: InternalRequestHeader,
@@ -108,6 +110,28 @@ function writeRequest(buffer: Buffer, start: number, field: number, request: Uin
   offset = writeVarint(buffer, offset, request.length);
   buffer.set(request, offset);
   return offset + request.length;
+}
+
+/** A request from a client: decoded, and as the log may hold it. */
+export interface Proposal<T> {
+  readonly message: T;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Decodes a request that is going to be proposed. `bytes` is the input itself, save when a client
+ * wrote an empty field that canonical encoders leave out; then the request is encoded anew.
+ *
+ * Trap: members up to 3.6 take a range_end that is written but empty for "all keys from key on",
+ * where 3.7 sees a single key (reference: api 4.1). Logged as it came, such a delete would remove
+ * different keys on members of different versions.
+ *
+ * @throws DecodeError
+ */
+export function decodeProposal<T>(codec: MessageCodec<T>, bytes: Uint8Array): Proposal<T> {
+  const reader = new BinaryReader(bytes);
+  const message = codec.decode(reader);
+  return { message, bytes: reader.sawEmptyBytes ? codec.encode(message).finish() : bytes };
 }
 
 /** An InternalRaftRequest whose request is still encoded. */

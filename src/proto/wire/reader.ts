@@ -27,6 +27,8 @@ export class BinaryReader {
   pos = 0;
   /** End of the message being read. */
   len: number;
+  /** Whether some bytes or string field was there but empty; canonical encoders leave it out. */
+  sawEmptyBytes = false;
   private depth = 0;
   private low = 0;
   private high = 0;
@@ -183,6 +185,9 @@ export class BinaryReader {
   /** Bytes, aliasing the input. */
   bytes(): Buffer {
     const length = this.lengthPrefix();
+    if (length === 0) {
+      this.sawEmptyBytes = true;
+    }
     const start = this.pos;
     this.pos += length;
     return this.buf.subarray(start, this.pos);

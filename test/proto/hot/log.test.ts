@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../../src/proto/decode-error.js';
 import { Request } from '../../../src/proto/gen/etcdserverpb/etcdserver.js';
 import { InternalRaftRequest } from '../../../src/proto/gen/etcdserverpb/raft_internal.js';
-import { AuthUserAddRequest, PutRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
+import {
+  AuthUserAddRequest,
+  DeleteRangeRequest,
+  PutRequest,
+  TxnRequest,
+} from '../../../src/proto/gen/etcdserverpb/rpc.js';
 import { Entry } from '../../../src/proto/gen/raftpb/raft.js';
 import { Record } from '../../../src/proto/gen/walpb/record.js';
 import {
@@ -15,6 +20,7 @@ import {
 } from '../../../src/proto/hot/entry.js';
 import {
   decodeInternalRaftRequest,
+  decodeProposal,
   encodeInternalRequest,
 } from '../../../src/proto/hot/internal-request.js';
 import {
@@ -186,6 +192,31 @@ describe('InternalRaftRequest', () => {
         expectOnlyDecodeErrors(encoded, decodeInternalRaftRequest);
       }),
       { numRuns: 30 },
+    );
+  });
+});
+
+describe('a proposal', () => {
+  const fromHex = (hex: string): Buffer => Buffer.from(hex, 'hex');
+
+  it('is logged without an empty range_end, which old members take for "from key"', () => {
+    const single = decodeProposal(DeleteRangeRequest, fromHex('0a016b1200'));
+    expect(single.bytes).toEqual(fromHex('0a016b'));
+    expect(single.message.key.toString()).toBe('k');
+    const nested = decodeProposal(TxnRequest, fromHex('12071a050a016b1200'));
+    expect(nested.bytes).toEqual(fromHex('12051a030a016b'));
+    const compare = decodeProposal(TxnRequest, fromHex('0a061a016b820400'));
+    expect(compare.bytes).toEqual(fromHex('0a031a016b'));
+  });
+
+  it('is logged as it came otherwise, with fields nobody knows', () => {
+    fc.assert(
+      fc.property(putRequest, (put) => {
+        const sent = Buffer.concat([PutRequest.encode(put).finish(), fromHex('f80105')]);
+        const proposal = decodeProposal(PutRequest, sent);
+        expect(proposal.message).toEqual(put);
+        expect(proposal.bytes).toBe(sent);
+      }),
     );
   });
 });
