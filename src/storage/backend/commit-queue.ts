@@ -142,10 +142,15 @@ export class CommitQueue {
     return this.#relief.promise;
   }
 
-  /** Resolves when no commit is under way; none begins until {@link resume}. */
+  /**
+   * Resolves when no commit is under way; none begins until {@link resume}. Rejects if one failed.
+   */
   async pause(): Promise<void> {
     this.#paused = true;
     await this.#draining;
+    if (this.#fatal !== undefined) {
+      throw this.#fatal;
+    }
   }
 
   resume(): void {
@@ -189,7 +194,8 @@ export class CommitQueue {
   }
 
   #drain(): void {
-    if (this.#draining !== undefined || this.#paused || this.#sealed.length === 0) {
+    const cannot = this.#paused || this.#fatal !== undefined;
+    if (cannot || this.#draining !== undefined || this.#sealed.length === 0) {
       return;
     }
     this.#draining = this.#commitSealed().finally(() => {
