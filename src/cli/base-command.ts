@@ -3,15 +3,16 @@ import type { Config } from '@oclif/core/config';
 import { type ParsedArguments, parseArguments } from './args/flag-set.js';
 import { boolFlag, type Flags } from './args/flags.js';
 import { HelpRequested } from './exit.js';
-import type { Face, Section } from './faces.js';
+import { FACES, type Face, type Section } from './faces.js';
+import type { ManifestCommands } from './manifest.js';
 import { processTerminal, type Terminal } from './terminal.js';
 
 /** Where a command runs: the name it was called by and the streams it may use. */
 export interface Invocation {
   readonly face: Face;
   readonly terminal: Terminal;
-  /** The words and flags of the whole command line, for commands that read them raw. */
-  readonly argv: readonly string[];
+  /** All commands of the program, for help. */
+  readonly commands: ManifestCommands;
 }
 
 const HELP_FLAG = { help: boolFlag('help', { short: 'h' }) };
@@ -25,6 +26,7 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
   static override usage: string;
   /** Heading of the root help page under which the command stands. */
   static section: Section = 'Utility commands';
+  static override flags: Command.Class['flags'] = {};
   static faces: readonly Face[] = ['etcdkit', 'etcdctl'];
 
   readonly invocation: Invocation;
@@ -32,7 +34,7 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
 
   constructor(argv: string[], config: Config, invocation?: Invocation) {
     super(argv, config);
-    this.invocation = invocation ?? { face: 'etcdkit', terminal: processTerminal, argv };
+    this.invocation = invocation ?? { face: 'etcdkit', terminal: processTerminal, commands: {} };
   }
 
   protected get terminal(): Terminal {
@@ -57,8 +59,14 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
     return this.#parsed;
   }
 
-  /** Every flag the command takes. */
-  protected declaredFlags(): Flags {
+  /** Every flag the command takes: its own, and those of all commands of the face. */
+  private declaredFlags(): Flags {
+    return { ...FACES[this.invocation.face].globalFlags, ...this.ownFlags() };
+  }
+
+  /** The flags that the command declares. */
+  protected ownFlags(): Flags {
+    // What commands put into oclif's `flags` is made by boolFlag and valueFlag.
     return this.ctor.flags as unknown as Flags;
   }
 

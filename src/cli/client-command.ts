@@ -3,9 +3,10 @@ import type { Client } from '../client/client.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { type Flags, INHERITED_GROUP } from './args/flags.js';
 import { BaseCommand } from './base-command.js';
+import { CommandFailure, ExitCode } from './exit.js';
 import { FACES, type Face } from './faces.js';
 import type { GlobalValues } from './global-flags.js';
-import { loadPrinter } from './load-printer.js';
+import { createPrinter, isOutputFormat } from './printers/create-printer.js';
 import type { Printer } from './printers/printer.js';
 import { callFailure, Session } from './session.js';
 
@@ -33,10 +34,6 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
 
   /** ETCDCTL_* variables that the command reads itself, beside those of its flags. */
   protected readonly ownVariables: readonly string[] = [];
-
-  protected override declaredFlags(): Flags {
-    return { ...FACES[this.invocation.face].globalFlags, ...super.declaredFlags() };
-  }
 
   /** Does `work` with a session, and closes it whatever happens. */
   protected async withSession(
@@ -77,13 +74,17 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
 
   /** Flags that variables may set: the globals, and what a parent command declares. */
   private inheritedFlags(): Flags {
-    const inherited = Object.entries(super.declaredFlags()).filter(
+    const inherited = Object.entries(this.ownFlags()).filter(
       ([, flag]) => flag.helpGroup === INHERITED_GROUP,
     );
     return { ...FACES[this.invocation.face].globalFlags, ...Object.fromEntries(inherited) };
   }
 
   private printer(flags: GlobalValues): Promise<Printer> {
-    return loadPrinter(flags['write-out'], flags.hex);
+    const format = flags['write-out'];
+    if (!isOutputFormat(format)) {
+      throw new CommandFailure(ExitCode.BadFeature, 'unsupported output format');
+    }
+    return createPrinter(format, flags.hex);
   }
 }

@@ -78,7 +78,7 @@ function describe(face: Face, found: FoundCommand, commands: ManifestCommands): 
   if (command !== undefined) {
     const own = Object.entries(command.flags).map(([name, flag]) => helpFlag(name, flag));
     return {
-      summary: command.summary ?? '',
+      summary: named(command.summary ?? '', face),
       description: command.description,
       usage: command.usage,
       flags: [...own, help],
@@ -103,13 +103,19 @@ function childList(
   commands: ManifestCommands,
 ): string {
   const width = Math.max(MIN_NAME_WIDTH, ...children.map((child) => child.name.length));
+  const face = found.path[0]?.name ?? '';
   const line = (child: CommandNode) =>
-    `  ${child.name.padEnd(width)} ${childInfo(child, commands).summary}\n`;
+    `  ${child.name.padEnd(width)} ${named(childInfo(child, commands).summary, face)}\n`;
   if (found.path.length > 1) return `\nAvailable Commands:\n${children.map(line).join('')}`;
   return SECTIONS.map((section) => {
     const members = children.filter((child) => childInfo(child, commands).section === section);
     return members.length === 0 ? '' : `\n${section}\n${members.map(line).join('')}`;
   }).join('');
+}
+
+/** oclif's way to speak of the program's name in a text. */
+function named(text: string, face: string): string {
+  return text.replaceAll('<%= config.bin %>', face);
 }
 
 function childInfo(

@@ -40,7 +40,7 @@ export async function runCommandLine(
   let found: FoundCommand | undefined;
   try {
     found = findCommand(faceTree(face, commands), argv);
-    await runFound(found, { face, terminal, argv });
+    await runFound(found, { face, terminal, commands });
     return ExitCode.Success;
   } catch (error) {
     return await report(error, face, found, commands, terminal);

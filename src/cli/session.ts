@@ -30,22 +30,22 @@ type SharedOptions = Omit<ClientOptions, 'endpoints'>;
  * variables, discovery, TLS, password, output format, login.
  */
 export class Session {
-  /** Global flags, after the environment was read. */
+  /** All flags of the command, after the environment was read. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The global ones among them. */
   readonly flags: GlobalValues;
-  /** Flags given on the command line or by a variable. */
-  readonly given: ReadonlySet<string>;
   readonly endpoints: readonly string[];
   readonly #shared: SharedOptions;
   readonly #clients = new Set<Client>();
 
   private constructor(
-    flags: GlobalValues,
-    given: ReadonlySet<string>,
+    values: Readonly<Record<string, unknown>>,
     endpoints: readonly string[],
     shared: SharedOptions,
   ) {
-    this.flags = flags;
-    this.given = given;
+    this.values = values;
+    // The declared kinds of the global flags make these the values of GLOBAL_FLAGS.
+    this.flags = values as unknown as GlobalValues;
     this.endpoints = endpoints;
     this.#shared = shared;
   }
@@ -73,7 +73,7 @@ export class Session {
       ...(tls === undefined ? {} : { tls }),
       ...(await authOptions(flags, terminal)),
     };
-    return new Session(flags, given, discovery.endpoints, shared);
+    return new Session(values, discovery.endpoints, shared);
   }
 
   /**
@@ -83,13 +83,24 @@ export class Session {
    */
   async client(endpoints: readonly string[] = this.endpoints): Promise<Client> {
     try {
-      const client = new Client({ ...this.#shared, endpoints });
-      this.#clients.add(client);
+      const client = this.#build({ ...this.#shared, endpoints });
       await client.authenticate();
       return client;
     } catch (error) {
       throw callFailure(error, ExitCode.BadConnection);
     }
+  }
+
+  /** A client that does not log in: the list of members needs no permission. */
+  async anonymousClient(): Promise<Client> {
+    const { user: _user, password: _password, token: _token, ...shared } = this.#shared;
+    return this.#build({ ...shared, endpoints: this.endpoints });
+  }
+
+  #build(options: ClientOptions): Client {
+    const client = new Client(options);
+    this.#clients.add(client);
+    return client;
   }
 
   /** Options of a call that starts now: bounded by `--command-timeout` unless `rule` is `none`. */

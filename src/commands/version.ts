@@ -4,7 +4,7 @@ import type { Face } from '../cli/faces.js';
 
 /** `version` (reference: cli 8.3). Drop-in names tell the etcd version whose behaviour they have. */
 export default class Version extends BaseCommand<Record<string, never>> {
-  static override summary = 'Prints the version of the program';
+  static override summary = 'Prints the version of <%= config.bin %>';
   static override usage = 'version';
   static override faces: readonly Face[] = ['etcdkit', 'etcdctl', 'etcdutl'];
 

@@ -1,6 +1,5 @@
 import { quoteGo } from '../../base/go-format.js';
 import type { WatchOptions } from '../../client/watcher.js';
-import { argumentBytes } from '../args/argument-bytes.js';
 import type { ParsedArguments } from '../args/flag-set.js';
 import { boolFlag, type FlagValues, valueFlag } from '../args/flags.js';
 import { keyRange } from '../kv/key-range.js';
@@ -92,9 +91,4 @@ export function watchOptions(keys: readonly string[], flags: WatchFlags): WatchO
     progressNotify: flags['progress-notify'],
     requireLeader: true,
   };
-}
-
-/** How exec commands show in messages: Go's `%q` of a list. */
-export function quoteWords(words: readonly string[]): string {
-  return `[${words.map((word) => quoteGo(argumentBytes(word))).join(' ')}]`;
 }

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { quoteGo } from '../../base/go-format.js';
 import { type Event, Event_EventType } from '../../proto/gen/mvccpb/kv.js';
+import { quoteWords } from '../args/quote-words.js';
 import { CommandFailure, ExitCode } from '../exit.js';
 import type { Terminal } from '../terminal.js';
-import { quoteWords } from './arguments.js';
 
 /**
  * Runs the exec command of a watch for one event, without a shell (reference: cli 4.6).
