@@ -24,6 +24,6 @@ export function memberId(
 export function clusterId(memberIds: readonly bigint[]): bigint {
   const ordered = [...memberIds].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const bytes = Buffer.alloc(8 * ordered.length);
-  ordered.forEach((id, position) => bytes.writeBigUInt64BE(id, 8 * position));
+  for (const [position, id] of ordered.entries()) bytes.writeBigUInt64BE(id, 8 * position);
   return createHash('sha1').update(bytes).digest().readBigUInt64BE(0);
 }

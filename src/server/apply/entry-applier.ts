@@ -1,0 +1,112 @@
+import type { Logger } from '../../base/logger.js';
+import { EtcdError } from '../../proto/errors.js';
+import {
+  decodeInternalRaftRequest,
+  type InternalRequest,
+} from '../../proto/hot/internal-request.js';
+import { type ConfState, type Entry, EntryType } from '../../raft/types.js';
+import type { PendingRequest, PendingRequests } from '../pending-requests.js';
+import type { Applier } from './applier.js';
+import type { ConsistentIndex } from './consistent-index.js';
+import { type AppliedKind, decodeApplied, isAppliedKind, type RequestOf } from './requests.js';
+
+/** A committed entry that this server can't carry out: going on would make it differ from others. */
+export class UnknownEntryError extends Error {
+  override readonly name = 'UnknownEntryError';
+
+  constructor(index: number, what: string) {
+    super(`the log entry ${index} holds ${what}, which this server does not support`);
+  }
+}
+
+export interface EntryApplierOptions {
+  readonly applier: Applier;
+  readonly pending: PendingRequests;
+  readonly consistentIndex: ConsistentIndex;
+  readonly logger: Logger;
+  /** Applies a change of the configuration to Raft and to the membership. */
+  readonly applyConfChange: (entry: Entry, isReplay: boolean) => ConfState;
+  /** The leader's empty entry of its term was applied. */
+  readonly onLeaderConfirmed: (term: number) => void;
+  /**
+   * A request crossed the quota. Calls `then` when the alarm is raised, so that the client's next
+   * request finds it.
+   */
+  readonly onQuotaExceeded: (then: () => void) => void;
+}
+
+/**
+ * Applies committed entries in the order of the log and answers those who wait for them. Entries
+ * that the backend already holds are recognised by the consistent index and not carried out again.
+ * Source: reference, semantics 2.
+ */
+export class EntryApplier {
+  readonly #options: EntryApplierOptions;
+
+  constructor(options: EntryApplierOptions) {
+    this.#options = options;
+  }
+
+  /** @throws UnknownEntryError and any error that is not a refusal; the member must then end */
+  apply(entry: Entry): void {
+    const { consistentIndex } = this.#options;
+    const isReplay = entry.index <= consistentIndex.index;
+    // The index moves first: what the entry writes and the index go into the same backend batch.
+    consistentIndex.advance(entry.index, entry.term);
+    if (entry.type !== EntryType.Normal) {
+      this.#applyConfChange(entry, isReplay);
+    } else if (entry.data.length === 0) {
+      this.#options.onLeaderConfirmed(entry.term);
+    } else if (!isReplay) {
+      this.#applyRequest(entry.index, decodeInternalRaftRequest(entry.data));
+    }
+  }
+
+  #applyConfChange(entry: Entry, isReplay: boolean): void {
+    const confState = this.#options.applyConfChange(entry, isReplay);
+    if (!isReplay) this.#options.consistentIndex.setConfState(encodeConfState(confState));
+  }
+
+  #applyRequest(index: number, { id, kind, request: bytes }: InternalRequest): void {
+    const waiting = this.#options.pending.take(id);
+    if (!isAppliedKind(kind)) throw new UnknownEntryError(index, `a request of kind ${kind}`);
+    const request = (waiting?.request ?? decodeApplied(kind, bytes)) as RequestOf<AppliedKind>;
+    try {
+      const result = this.#options.applier.apply(kind, request, waiting !== undefined);
+      waiting?.resolve(result);
+    } catch (error) {
+      // A refusal is the result; anything else means that state and log no longer agree.
+      if (!(error instanceof EtcdError)) throw error;
+      this.#refuse(kind, error, waiting);
+    }
+  }
+
+  #refuse(kind: AppliedKind, error: EtcdError, waiting: PendingRequest | undefined): void {
+    if (error.reason !== 'Compacted') {
+      this.#options.logger.warn('failed to apply request', { request: kind, error: error.message });
+    }
+    if (waiting === undefined) return;
+    if (error.reason !== 'NoSpace') {
+      waiting.reject(error);
+      return;
+    }
+    this.#options.onQuotaExceeded(() => waiting.reject(error));
+  }
+}
+
+/**
+ * The configuration as JSON, as the backend keeps it (reference: formats 4.4).
+ * Trap: ids are bare 64-bit numbers, which JSON.stringify could not write.
+ */
+export function encodeConfState(confState: ConfState): string {
+  const list = (name: string, ids: readonly bigint[]): string[] =>
+    ids.length === 0 ? [] : [`"${name}":[${ids.join(',')}]`];
+  const fields = [
+    ...list('voters', confState.voters),
+    ...list('learners', confState.learners),
+    ...list('voters_outgoing', confState.votersOutgoing),
+    ...list('learners_next', confState.learnersNext),
+    `"auto_leave":${confState.autoLeave}`,
+  ];
+  return `{${fields.join(',')}}`;
+}

@@ -1,0 +1,281 @@
+import type { Logger } from '../../base/logger.js';
+import type { Clock } from '../../platform/clock.js';
+import type { Fs } from '../../platform/fs.js';
+import type { Random } from '../../platform/random.js';
+import { MemoryStorage } from '../../raft/memory-storage.js';
+import { RawNode } from '../../raft/raw-node.js';
+import { type ConfState, EMPTY_CONF_STATE } from '../../raft/types.js';
+import type { Backend } from '../../storage/backend/backend.js';
+import type { MvccMetrics } from '../../storage/mvcc/metrics.js';
+import { MvccStore } from '../../storage/mvcc/store.js';
+import { Snapshotter } from '../../storage/snap/snapshotter.js';
+import { encodeV2Store } from '../../storage/snap/v2-store-json.js';
+import type { WalIdentity } from '../../storage/wal/record-types.js';
+import type { WalMetrics, WalWriter } from '../../storage/wal/writer.js';
+import { AlarmStore } from '../alarm/alarm-store.js';
+import { ConsistentIndex } from '../apply/consistent-index.js';
+import { Quota } from '../apply/quota.js';
+import type { SnapshotPoint } from '../disk-snapshots.js';
+import { minimumLeaseTtlSeconds } from '../lease/lease.js';
+import { Lessor, type LessorMetrics } from '../lease/lessor.js';
+import { LocalMember, type MemberMetrics, type MemberSettings } from '../local-member.js';
+import { Cluster } from '../membership/cluster.js';
+import { WatchHub, type WatchMetrics } from '../watch/watch-hub.js';
+import {
+  DataDirectoryError,
+  type MemberDirectories,
+  makeDirectories,
+  removeLeftovers,
+} from './directories.js';
+import { type InitialCluster, planNewMember } from './new-member.js';
+import { createLog, type LogOptions, logExists, readLog } from './open-log.js';
+
+/** Bound on the entries of one append message, bytes (reference: raft A1). */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** Append messages under way to one member. */
+const MAX_INFLIGHT_MESSAGES = 512;
+
+/** What the parts of a member count. */
+export interface PartMetrics {
+  readonly wal: WalMetrics;
+  readonly mvcc: MvccMetrics;
+  readonly lessor: LessorMetrics;
+  readonly watch: WatchMetrics;
+  readonly member: MemberMetrics;
+}
+
+export interface OpenMemberOptions {
+  readonly fs: Fs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly directories: MemberDirectories;
+  readonly initialCluster: InitialCluster;
+  readonly settings: MemberSettings & {
+    readonly preVote: boolean;
+    /** As configured: 0 default, negative none. */
+    readonly quotaBytes: number;
+    readonly unsafeNoFsync: boolean;
+    readonly compactionBatchLimit: number;
+    readonly compactionSleepMillis: number;
+    /** Undefined: remaining lease times are not told through the log. */
+    readonly leaseCheckpointMillis: number | undefined;
+    readonly persistsLeaseCheckpoints: boolean;
+    readonly walSegmentBytes?: number;
+  };
+  /** Opens the backend in the snap directory. */
+  readonly openBackend: (onFatal: (error: unknown) => void) => Promise<Backend>;
+  readonly metrics?: PartMetrics;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** A member with its watchers, not yet taking part in the cluster. */
+export interface OpenedMember {
+  readonly member: LocalMember;
+  readonly watches: WatchHub;
+  /** Whether the data directory held a member before. */
+  readonly isRestart: boolean;
+}
+
+/** The log, wherever it came from. */
+interface OpenedLog {
+  readonly identity: WalIdentity;
+  readonly snapshotIndex: number;
+  readonly wal: () => Promise<WalWriter>;
+  readonly storage: (confState: ConfState) => MemoryStorage;
+  readonly bootstrap: (node: RawNode) => void;
+}
+
+/**
+ * Opens the member of a data directory: a new one, or the one that ran there before. Order of
+ * recovery: log, backend, leases, keys, alarms, membership (reference: semantics 2).
+ * @throws DataDirectoryError, WalError, BackendOpenError, or an Error with etcd's text
+ */
+export async function openMember(options: OpenMemberOptions): Promise<OpenedMember> {
+  const { fs, directories, onFatal } = options;
+  await makeDirectories(fs, directories);
+  await removeLeftovers(fs, directories.snap);
+  const isRestart = await logExists(logOptions(options));
+  if (!isRestart) await removePartialWalParent(options);
+  const log = isRestart ? await openExisting(options) : openNew(options);
+  const backend = await options.openBackend(onFatal);
+  try {
+    return { ...(await assemble(options, log, backend)), isRestart };
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
+}
+
+/** The directory that holds the log's own must be there before the log is moved into place. */
+async function removePartialWalParent({ fs, directories }: OpenMemberOptions): Promise<void> {
+  await fs.makeDirectory(directories.wal, { recursive: true, mode: 0o700 });
+}
+
+function logOptions(options: OpenMemberOptions): LogOptions {
+  const { fs, clock, logger, directories, settings, metrics } = options;
+  return {
+    fs,
+    directory: directories.wal,
+    clock,
+    logger: logger.at('wal/writer.ts'),
+    unsafeNoFsync: settings.unsafeNoFsync,
+    ...(settings.walSegmentBytes === undefined ? {} : { segmentBytes: settings.walSegmentBytes }),
+    ...(metrics === undefined ? {} : { metrics: metrics.wal }),
+  };
+}
+
+function openNew(options: OpenMemberOptions): OpenedLog {
+  const plan = planNewMember(options.initialCluster);
+  const identity = { memberId: plan.memberId, clusterId: plan.clusterId };
+  return {
+    identity,
+    snapshotIndex: 0,
+    wal: () => createLog(logOptions(options), identity),
+    storage: () => new MemoryStorage(),
+    bootstrap: (node) => node.bootstrap(plan.peers),
+  };
+}
+
+async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
+  const log = await readLog(logOptions(options));
+  return {
+    identity: log.identity,
+    snapshotIndex: log.start.index,
+    wal: log.resume,
+    storage: log.storage,
+    bootstrap: () => {},
+  };
+}
+
+async function assemble(
+  options: OpenMemberOptions,
+  log: OpenedLog,
+  backend: Backend,
+): Promise<{ member: LocalMember; watches: WatchHub }> {
+  const { clock, logger, settings, metrics, onFatal } = options;
+  const consistentIndex = new ConsistentIndex(backend);
+  requireNotBehind(options, consistentIndex.index, log.snapshotIndex);
+  const lessor = newLessor(options, backend);
+  lessor.restore();
+  const store = await MvccStore.open({
+    backend,
+    leases: lessor,
+    clock,
+    logger: logger.at('mvcc/store.ts'),
+    onFatal,
+    compactionBatchLimit: settings.compactionBatchLimit,
+    compactionSleepMillis: settings.compactionSleepMillis,
+    ...(metrics === undefined ? {} : { metrics: metrics.mvcc }),
+  });
+  const alarms = new AlarmStore(backend);
+  alarms.restore();
+  const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
+  cluster.restore();
+  const confState = confStateOf(cluster);
+  const storage = log.storage(confState);
+  const node = newNode(options, log.identity.memberId, storage);
+  log.bootstrap(node);
+  const watches = new WatchHub({
+    history: store,
+    clock,
+    ...(metrics === undefined ? {} : { metrics: metrics.watch }),
+  });
+  store.setChangeListener((change) => watches.notify(change));
+  const member = new LocalMember({
+    settings,
+    clock,
+    logger,
+    backend,
+    wal: await log.wal(),
+    storage,
+    node,
+    consistentIndex,
+    store,
+    lessor,
+    alarms,
+    cluster,
+    quota: new Quota(settings.quotaBytes, () => backend.size().allocated),
+    snapshotIndex: log.snapshotIndex,
+    confState,
+    saveSnapshotFile: snapshotSaver(options, cluster),
+    onFatal,
+    ...(metrics === undefined ? {} : { metrics: metrics.member }),
+  });
+  return { member, watches };
+}
+
+/** The log before the snapshot is gone, so a backend that is older can't be brought up to date. */
+function requireNotBehind(
+  { directories }: OpenMemberOptions,
+  consistentIndex: number,
+  snapshotIndex: number,
+): void {
+  if (consistentIndex >= snapshotIndex) return;
+  throw new DataDirectoryError(
+    `database file (${directories.snap} index ${consistentIndex}) does not match with snapshot (index ${snapshotIndex})`,
+  );
+}
+
+function newLessor(options: OpenMemberOptions, backend: Backend): Lessor {
+  const { clock, settings, metrics } = options;
+  const { electionTicks, heartbeatMillis, leaseCheckpointMillis } = settings;
+  return new Lessor({
+    backend,
+    clock,
+    minimumTtlSeconds: minimumLeaseTtlSeconds(electionTicks, heartbeatMillis),
+    // As long as a request may take: the revocation before it is settled by then.
+    retryMillis: 5000 + 2 * electionTicks * heartbeatMillis,
+    persistsCheckpoints: () => settings.persistsLeaseCheckpoints,
+    ...(leaseCheckpointMillis === undefined
+      ? {}
+      : { checkpointIntervalMillis: leaseCheckpointMillis }),
+    ...(metrics === undefined ? {} : { metrics: metrics.lessor }),
+  });
+}
+
+/** The configuration is rebuilt from the members (reference: formats 8). */
+function confStateOf(cluster: Cluster): ConfState {
+  const members = cluster.members();
+  return {
+    ...EMPTY_CONF_STATE,
+    voters: members.filter(({ isLearner }) => !isLearner).map(({ id }) => id),
+    learners: members.filter(({ isLearner }) => isLearner).map(({ id }) => id),
+  };
+}
+
+function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage): RawNode {
+  const { random, logger, settings } = options;
+  return new RawNode({
+    id,
+    electionTick: settings.electionTicks,
+    heartbeatTick: 1,
+    storage,
+    random,
+    logger: logger.named('raft').at('raft/raft.ts'),
+    asyncStorageWrites: true,
+    maxSizePerMessage: MAX_MESSAGE_BYTES,
+    maxInflightMessages: MAX_INFLIGHT_MESSAGES,
+    checkQuorum: true,
+    preVote: settings.preVote,
+  });
+}
+
+function snapshotSaver(
+  { fs, clock, logger, directories }: OpenMemberOptions,
+  cluster: Cluster,
+): (point: SnapshotPoint) => Promise<void> {
+  const snapshotter = new Snapshotter(fs, directories.snap, {
+    clock,
+    logger: logger.at('snap/snapshotter.ts'),
+  });
+  return ({ index, term, confState }) => {
+    // Older releases read the membership from here; the keys are in the backend alone.
+    const data = encodeV2Store({
+      members: cluster.members(),
+      removed: cluster.removedIds(),
+      clusterVersion: cluster.version,
+    });
+    return snapshotter.save({ index, term, confState, data });
+  };
+}

@@ -1,0 +1,94 @@
+import type { Logger } from '../base/logger.js';
+import type { MemoryStorage } from '../raft/memory-storage.js';
+import type { ConfState } from '../raft/types.js';
+import type { Backend } from '../storage/backend/backend.js';
+import type { WalWriter } from '../storage/wal/writer.js';
+
+/** Applied entries after which the log in memory is cut anew (reference: semantics 12). */
+const MEMORY_CUT_ENTRIES = 100;
+
+/** What a snapshot on disk stands for. */
+export interface SnapshotPoint {
+  readonly index: number;
+  readonly term: number;
+  readonly confState: ConfState;
+}
+
+export interface DiskSnapshotsOptions {
+  readonly backend: Backend;
+  readonly wal: WalWriter;
+  readonly storage: MemoryStorage;
+  readonly logger: Logger;
+  /** Entries applied since the last snapshot that make the next one due. */
+  readonly snapshotCount: number;
+  /** Entries kept in memory behind the applied index, for members that lag. */
+  readonly catchUpEntries: number;
+  /** The configuration as applied so far. */
+  readonly confState: () => ConfState;
+  /** Writes the `.snap` file; durable when it resolves. */
+  readonly saveFile: (point: SnapshotPoint) => Promise<void>;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * Makes snapshots: points of the log before which the backend needs no replay, so that older WAL
+ * segments may go. The backend is committed first: on disk it is never behind the snapshot.
+ */
+export class DiskSnapshots {
+  readonly #options: DiskSnapshotsOptions;
+  #lastIndex: number;
+  #memoryCutAt: number;
+  #running: Promise<void> | undefined;
+
+  /** @param lastIndex of the snapshot that the member started from */
+  constructor(options: DiskSnapshotsOptions, lastIndex: number) {
+    this.#options = options;
+    this.#lastIndex = lastIndex;
+    this.#memoryCutAt = lastIndex;
+  }
+
+  /** Told of each advance of the applied index. */
+  onApplied(index: number): void {
+    this.#cutMemory(index);
+    if (this.#running !== undefined) return;
+    if (index - this.#lastIndex <= this.#options.snapshotCount) return;
+    this.#running = this.#save(index)
+      .catch((error: unknown) => this.#options.onFatal(error))
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** Waits for the snapshot that is being made, if any. */
+  async settle(): Promise<void> {
+    await this.#running;
+  }
+
+  #cutMemory(index: number): void {
+    if (index - this.#memoryCutAt <= MEMORY_CUT_ENTRIES) return;
+    this.#memoryCutAt = index;
+    const { storage, catchUpEntries } = this.#options;
+    const cut = index - catchUpEntries;
+    if (cut >= storage.firstIndex()) storage.compact(cut);
+  }
+
+  async #save(index: number): Promise<void> {
+    const { storage, backend, wal, logger, confState, saveFile } = this.#options;
+    const term = storage.term(index);
+    if (term === undefined) throw new Error(`the applied entry ${index} is not in the log`);
+    const point: SnapshotPoint = { index, term, confState: confState() };
+    logger.info('triggering snapshot', {
+      'local-member-applied-index': index,
+      'local-member-snapshot-index': this.#lastIndex,
+      'local-member-snapshot-count': this.#options.snapshotCount,
+      'snapshot-forced': false,
+    });
+    // Until the commit is durable, the log is the only place that holds the latest changes.
+    await backend.commit();
+    await saveFile(point);
+    await wal.saveSnapshot(point);
+    wal.releaseTo(index);
+    this.#lastIndex = index;
+    logger.info('saved snapshot to disk', { 'snapshot-index': index });
+  }
+}

@@ -1,0 +1,431 @@
+import type { Logger } from '../base/logger.js';
+import type { Counter } from '../base/metrics.js';
+import type { Clock } from '../platform/clock.js';
+import { type EtcdError, etcdError } from '../proto/errors.js';
+import {
+  AlarmRequest_AlarmAction as AlarmAction,
+  AlarmRequest,
+  AlarmType,
+  LeaseCheckpointRequest,
+  LeaseRevokeRequest,
+  type ResponseHeader,
+} from '../proto/gen/etcdserverpb/rpc.js';
+import { ResponseHeaderEncoder } from '../proto/hot/header.js';
+import { encodeInternalRequest } from '../proto/hot/internal-request.js';
+import type { MemoryStorage } from '../raft/memory-storage.js';
+import type { RawNode } from '../raft/raw-node.js';
+import { type ConfState, type Entry, NONE, type SoftState } from '../raft/types.js';
+import type { Backend } from '../storage/backend/backend.js';
+import type { MvccStore } from '../storage/mvcc/store.js';
+import type { WalWriter } from '../storage/wal/writer.js';
+import { Applier, type ReplicatedState } from './apply/applier.js';
+import type { ConsistentIndex } from './apply/consistent-index.js';
+import { EntryApplier } from './apply/entry-applier.js';
+import type { AppliedKind, RequestOf, ResultOf } from './apply/requests.js';
+import { DiskSnapshots, type SnapshotPoint } from './disk-snapshots.js';
+import { LeaseExpirer } from './lease/lease-expirer.js';
+import type { DueCheckpoint } from './lease/lessor.js';
+import { applyMembershipChange } from './membership/apply-conf-change.js';
+import { formatId } from './membership/member.js';
+import { PendingRequests } from './pending-requests.js';
+import { RaftLoop } from './raft-loop/raft-loop.js';
+import { RequestIdGenerator } from './request-id.js';
+import { StorageVersion } from './storage-version.js';
+
+/** Committed entries that may wait to be applied before proposals are refused. */
+export const MAX_APPLY_LAG = 5000;
+/** Requests that may be on their way through the log at a time. */
+export const MAX_PENDING_REQUESTS = 100_000;
+
+export interface MemberSettings {
+  /** One tick of Raft, ms. */
+  readonly heartbeatMillis: number;
+  /** Ticks without a leader before a campaign. */
+  readonly electionTicks: number;
+  /** Largest entry that may be proposed, bytes. */
+  readonly maxRequestBytes: number;
+  readonly snapshotCount: number;
+  readonly snapshotCatchUpEntries: number;
+}
+
+export interface MemberMetrics {
+  readonly leaseExpired: Counter;
+  readonly proposalsFailed: Counter;
+}
+
+/** What a member is made of; the composition root builds it, the member owns it from then on. */
+export interface MemberParts extends ReplicatedState {
+  readonly settings: MemberSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly backend: Backend;
+  readonly wal: WalWriter;
+  readonly storage: MemoryStorage;
+  readonly node: RawNode;
+  readonly consistentIndex: ConsistentIndex;
+  /** Index of the snapshot that the log was read from. */
+  readonly snapshotIndex: number;
+  readonly confState: ConfState;
+  readonly saveSnapshotFile: (point: SnapshotPoint) => Promise<void>;
+  readonly metrics?: MemberMetrics;
+  /** The member can't go on; called once. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * This process's member of the cluster: replicated state, the log that changes it, and the ways in:
+ * propose, read, renew. Services turn RPCs into calls of it.
+ */
+export class LocalMember {
+  readonly backend: Backend;
+  readonly store: MvccStore;
+  readonly lessor: ReplicatedState['lessor'];
+  readonly alarms: ReplicatedState['alarms'];
+  readonly cluster: ReplicatedState['cluster'];
+  readonly quota: ReplicatedState['quota'];
+  readonly #parts: MemberParts;
+  readonly #headers: ResponseHeaderEncoder;
+  readonly #ids: RequestIdGenerator;
+  readonly #pending: PendingRequests;
+  readonly #loop: RaftLoop;
+  readonly #snapshots: DiskSnapshots;
+  readonly #expirer: LeaseExpirer;
+  readonly #storageVersion: StorageVersion;
+  #confState: ConfState;
+  #leader = NONE;
+  #leaderWaits: (() => void)[] = [];
+  /** The term in which this member's leadership was confirmed by an applied entry; 0: never. */
+  #confirmedTerm = 0;
+  #stopping: Promise<void> | undefined;
+  #stopError: EtcdError | undefined;
+
+  constructor(parts: MemberParts) {
+    const { settings, clock, cluster } = parts;
+    this.#parts = parts;
+    this.backend = parts.backend;
+    this.store = parts.store;
+    this.lessor = parts.lessor;
+    this.alarms = parts.alarms;
+    this.cluster = cluster;
+    this.quota = parts.quota;
+    this.#confState = parts.confState;
+    this.#headers = new ResponseHeaderEncoder(cluster.id, cluster.localMemberId);
+    this.#ids = new RequestIdGenerator(cluster.localMemberId, clock.wallMillis());
+    this.#storageVersion = new StorageVersion(parts.backend);
+    this.#pending = new PendingRequests(clock, this.requestTimeoutMillis, () =>
+      etcdError('Timeout'),
+    );
+    this.#loop = this.#newLoop(settings);
+    this.#snapshots = this.#newSnapshots(settings);
+    this.#expirer = this.#newExpirer();
+  }
+
+  /** Begins to take part in the cluster. */
+  start(): void {
+    this.#loop.start();
+    this.#expirer.start();
+    // Alone in its cluster, a member need not wait for silence before it leads. One that has not
+    // applied its own addition yet campaigns when that is done.
+    this.#campaignIfAlone();
+  }
+
+  /** How long a request may take, ms: 5 s and two election timeouts (reference: api 5). */
+  get requestTimeoutMillis(): number {
+    const { electionTicks, heartbeatMillis } = this.#parts.settings;
+    return 5000 + 2 * electionTicks * heartbeatMillis;
+  }
+
+  get leaderId(): bigint {
+    return this.#leader;
+  }
+
+  get isLeader(): boolean {
+    return this.#leader !== NONE && this.#leader === this.cluster.localMemberId;
+  }
+
+  get term(): number {
+    return this.#parts.node.raft.core.term;
+  }
+
+  get committedIndex(): number {
+    return this.#parts.node.raft.core.log.committed;
+  }
+
+  get appliedIndex(): number {
+    return this.#loop.appliedIndex;
+  }
+
+  /** Version of the backend's schema, or empty. */
+  get storageVersion(): string {
+    return this.#storageVersion.version;
+  }
+
+  get pendingRequests(): number {
+    return this.#pending.size;
+  }
+
+  /** @throws EtcdError NoLeader */
+  requireLeader(): void {
+    if (this.#leader === NONE) throw etcdError('NoLeader');
+  }
+
+  /** @throws EtcdError NotLeader */
+  requireLocalLeader(): void {
+    if (!this.isLeader) throw etcdError('NotLeader');
+  }
+
+  /** The header of a response; without a revision, that of the store as it is now. */
+  header(revision = this.store.currentRevision): ResponseHeader {
+    const { id, localMemberId } = this.cluster;
+    return { clusterId: id, memberId: localMemberId, revision, raftTerm: this.term };
+  }
+
+  /** As {@link header}, encoded. */
+  encodeHeader(revision: number): Buffer {
+    return this.#headers.encode(revision, this.term);
+  }
+
+  newLeaseId(): bigint {
+    return this.#ids.nextLeaseId();
+  }
+
+  /**
+   * Puts a request through the log and waits until it is applied here.
+   * @param payload the encoded request
+   * @throws EtcdError what applying it gave, RequestTooLarge, RequestTooManyRequests, Timeout,
+   *   Stopped
+   */
+  propose<Kind extends AppliedKind>(
+    kind: Kind,
+    request: RequestOf<Kind>,
+    payload: Uint8Array,
+  ): Promise<ResultOf<Kind>> {
+    if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
+    const lag = this.committedIndex - this.appliedIndex;
+    if (lag > MAX_APPLY_LAG || this.#pending.size >= MAX_PENDING_REQUESTS) {
+      return Promise.reject(etcdError('RequestTooManyRequests'));
+    }
+    const id = this.#ids.next();
+    const entry = encodeInternalRequest({ id, username: '', authRevision: 0 }, kind, payload);
+    if (entry.length > this.#parts.settings.maxRequestBytes) {
+      return Promise.reject(etcdError('RequestTooLarge'));
+    }
+    const result = this.#pending.wait<ResultOf<Kind>>(id, request);
+    this.#loop.propose(entry, (error) => {
+      this.#parts.metrics?.proposalsFailed.inc();
+      this.#pending.take(id)?.reject(error);
+    });
+    return result;
+  }
+
+  /**
+   * Waits until a read of the local state is linearizable.
+   * @throws EtcdError LeaderChanged, Timeout, Stopped
+   */
+  linearizableRead(): Promise<void> {
+    if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
+    return this.#loop.linearizableRead();
+  }
+
+  /**
+   * Refuses a request for which there is no space, after raising the alarm (reference: semantics
+   * 4.2: before any validation).
+   * @throws EtcdError NoSpace
+   */
+  async checkQuota(cost: number): Promise<void> {
+    if (this.quota.allows(cost)) return;
+    await this.#raiseNoSpace();
+    throw etcdError('NoSpace');
+  }
+
+  /**
+   * Gives a lease its full time again.
+   * @returns the granted TTL, seconds
+   * @throws EtcdError LeaseNotFound, NotPrimaryLessor, NoLeader
+   */
+  async renewLease(id: bigint, signal: AbortSignal): Promise<number> {
+    this.requireLeader();
+    // A lease that was granted a moment ago may not be applied yet.
+    if (!this.lessor.has(id)) await this.linearizableRead();
+    await this.lessor.renewable(id, signal);
+    if (this.lessor.needsCheckpointReset(id)) {
+      await this.#checkpoint([{ id, remainingTtlSeconds: 0 }]);
+    }
+    return this.lessor.renew(id);
+  }
+
+  /** Rewrites the backend without its free pages. */
+  defragment(): Promise<void> {
+    return this.backend.defragment();
+  }
+
+  /** Resolves when there is a leader. */
+  whenLeader(): Promise<void> {
+    if (this.#leader !== NONE) return Promise.resolve();
+    return new Promise((resolve) => this.#leaderWaits.push(resolve));
+  }
+
+  /** Ends taking part and closes everything; what was acknowledged is on disk. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopError = etcdError('Stopped');
+    this.#expirer.stop();
+    await this.#loop.stop(this.#stopError);
+    this.#pending.close(this.#stopError);
+    this.lessor.demote();
+    await this.#snapshots.settle();
+    await this.store.close();
+    await this.#parts.wal.close();
+    await this.backend.close();
+  }
+
+  #newLoop(settings: MemberSettings): RaftLoop {
+    const { node, storage, wal, clock, logger, snapshotIndex } = this.#parts;
+    const applier = new EntryApplier({
+      applier: new Applier(this.#parts),
+      pending: this.#pending,
+      consistentIndex: this.#parts.consistentIndex,
+      logger,
+      applyConfChange: (entry, isReplay) => this.#applyConfChange(entry, isReplay),
+      onLeaderConfirmed: (term) => this.#confirmLeader(term),
+      onQuotaExceeded: (then) => {
+        this.#raiseNoSpace().then(then, then);
+      },
+    });
+    return new RaftLoop(
+      {
+        node,
+        storage,
+        wal,
+        clock,
+        logger,
+        tickMillis: settings.heartbeatMillis,
+        readTimeoutMillis: this.requestTimeoutMillis,
+        nextId: () => this.#ids.next(),
+        apply: (entry) => applier.apply(entry),
+        onApplied: (index) => {
+          this.#storageVersion.follow(this.cluster.version);
+          this.#snapshots.onApplied(index);
+        },
+        onSoftState: (state) => this.#noteLeader(state),
+        send: () => {
+          throw new Error('this member has no peers to send to');
+        },
+        onFatal: (error) => this.#parts.onFatal(error),
+      },
+      snapshotIndex,
+    );
+  }
+
+  #newSnapshots(settings: MemberSettings): DiskSnapshots {
+    const { backend, wal, storage, logger, saveSnapshotFile, onFatal } = this.#parts;
+    return new DiskSnapshots(
+      {
+        backend,
+        wal,
+        storage,
+        logger,
+        snapshotCount: settings.snapshotCount,
+        catchUpEntries: settings.snapshotCatchUpEntries,
+        confState: () => this.#confState,
+        saveFile: saveSnapshotFile,
+        onFatal,
+      },
+      this.#parts.snapshotIndex,
+    );
+  }
+
+  #newExpirer(): LeaseExpirer {
+    return new LeaseExpirer({
+      lessor: this.lessor,
+      clock: this.#parts.clock,
+      revoke: async (ID) => {
+        const payload = LeaseRevokeRequest.encode({ ID }).finish();
+        await this.propose('leaseRevoke', { ID }, payload);
+      },
+      checkpoint: (due) => this.#checkpoint(due),
+      onFailure: (error) => {
+        if (this.#stopError === undefined) {
+          this.#parts.logger.warn('failed to revoke a lease', { error: String(error) });
+        }
+      },
+      ...(this.#parts.metrics === undefined ? {} : { expired: this.#parts.metrics.leaseExpired }),
+    });
+  }
+
+  async #checkpoint(due: readonly DueCheckpoint[]): Promise<void> {
+    const request = {
+      checkpoints: due.map(({ id, remainingTtlSeconds }) => ({
+        ID: id,
+        remainingTTL: remainingTtlSeconds,
+      })),
+    };
+    const payload = LeaseCheckpointRequest.encode(request).finish();
+    await this.propose('leaseCheckpoint', request, payload);
+  }
+
+  /** The alarm is raised once; a failure to raise it is told by the request that crossed the quota. */
+  async #raiseNoSpace(): Promise<void> {
+    if (this.alarms.has(AlarmType.NOSPACE)) return;
+    const { logger, cluster } = this.#parts;
+    logger.warn('message exceeded backend quota; raising alarm', {
+      'quota-size-bytes': this.quota.bytes,
+    });
+    const request: AlarmRequest = {
+      action: AlarmAction.ACTIVATE,
+      memberID: cluster.localMemberId,
+      alarm: AlarmType.NOSPACE,
+    };
+    try {
+      await this.propose('alarm', request, AlarmRequest.encode(request).finish());
+    } catch (error) {
+      logger.warn('failed to raise the alarm', { error: String(error) });
+    }
+  }
+
+  #applyConfChange(entry: Entry, isReplay: boolean): ConfState {
+    // The backend's members are those after every replayed change: Raft began with them.
+    if (isReplay) return this.#confState;
+    const { change, refusal } = applyMembershipChange(this.cluster, entry);
+    if (refusal !== undefined) {
+      this.#parts.logger.warn('rejected a configuration change', { error: refusal.message });
+    }
+    this.#confState = this.#parts.node.applyConfChange(change);
+    this.#campaignIfAlone();
+    return this.#confState;
+  }
+
+  #campaignIfAlone(): void {
+    const { voters } = this.#confState;
+    if (this.#leader === NONE && voters.length === 1 && voters[0] === this.cluster.localMemberId) {
+      this.#parts.clock.defer(() => this.#loop.campaign());
+    }
+  }
+
+  #confirmLeader(term: number): void {
+    this.#loop.retryReads();
+    if (!this.isLeader || term !== this.term || this.#confirmedTerm === term) return;
+    this.#confirmedTerm = term;
+    const { electionTicks, heartbeatMillis } = this.#parts.settings;
+    this.lessor.promote(electionTicks * heartbeatMillis);
+  }
+
+  #noteLeader({ lead }: SoftState): void {
+    if (lead === this.#leader) return;
+    this.#leader = lead;
+    this.#parts.logger.info('leader changed', {
+      'local-member-id': formatId(this.cluster.localMemberId),
+      'leader-id': formatId(lead),
+    });
+    if (!this.isLeader) this.lessor.demote();
+    if (lead === NONE) return;
+    this.#loop.failReads(etcdError('LeaderChanged'));
+    const waits = this.#leaderWaits;
+    this.#leaderWaits = [];
+    for (const wake of waits) wake();
+  }
+}

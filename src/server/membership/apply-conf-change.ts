@@ -1,0 +1,88 @@
+import { etcdError } from '../../proto/errors.js';
+import { decodeConfChange } from '../../raft/confchange/codec.js';
+import {
+  type AnyConfChange,
+  type ConfChange,
+  ConfChangeType,
+  isConfChangeV2,
+} from '../../raft/confchange/conf-change.js';
+import type { Entry } from '../../raft/types.js';
+import type { Cluster } from './cluster.js';
+import { decodeMember, type Member } from './member.js';
+
+/** A configuration change as it goes to Raft, and why the membership refused it, if it did. */
+export interface MembershipChange {
+  readonly change: AnyConfChange;
+  readonly refusal: Error | undefined;
+}
+
+/**
+ * Carries a committed configuration change into the membership. A refused one goes to Raft with
+ * node id 0, which changes nothing there (reference: semantics 9).
+ * @throws Error for the second form of changes, which etcd never writes
+ */
+export function applyMembershipChange(cluster: Cluster, entry: Entry): MembershipChange {
+  const change = decodeConfChange(entry);
+  if (isConfChangeV2(change)) {
+    throw new Error(`the log entry ${entry.index} holds a ConfChangeV2, which etcd does not use`);
+  }
+  const refusal = refusalOf(cluster, change);
+  if (refusal !== undefined) return { change: { ...change, nodeId: 0n }, refusal };
+  carryOut(cluster, change);
+  return { change, refusal: undefined };
+}
+
+function refusalOf(cluster: Cluster, change: ConfChange): Error | undefined {
+  const { nodeId, type } = change;
+  if (cluster.isRemoved(nodeId)) return etcdError('MemberNotFound');
+  const known = cluster.member(nodeId);
+  switch (type) {
+    case ConfChangeType.AddNode:
+    case ConfChangeType.AddLearnerNode:
+      return refusalToAdd(cluster, change, known);
+    case ConfChangeType.RemoveNode:
+      return known === undefined ? etcdError('MemberNotFound') : undefined;
+    case ConfChangeType.UpdateNode:
+      if (known === undefined) return etcdError('MemberNotFound');
+      return urlsAreTaken(cluster, change) ? etcdError('PeerURLExist') : undefined;
+  }
+}
+
+function refusalToAdd(
+  cluster: Cluster,
+  change: ConfChange,
+  known: Member | undefined,
+): Error | undefined {
+  if (decodeMember(change.context.toString()).isPromote) {
+    if (known === undefined) return etcdError('MemberNotFound');
+    return known.isLearner ? undefined : etcdError('MemberNotLearner');
+  }
+  if (known !== undefined) return etcdError('MemberExist');
+  return urlsAreTaken(cluster, change) ? etcdError('PeerURLExist') : undefined;
+}
+
+function urlsAreTaken(cluster: Cluster, { nodeId, context }: ConfChange): boolean {
+  const { peerUrls } = decodeMember(context.toString());
+  return cluster
+    .members()
+    .some(
+      (member) => member.id !== nodeId && member.peerUrls.some((url) => peerUrls.includes(url)),
+    );
+}
+
+function carryOut(cluster: Cluster, { nodeId, type, context }: ConfChange): void {
+  if (type === ConfChangeType.RemoveNode) {
+    cluster.remove(nodeId);
+    return;
+  }
+  const { isPromote, ...described } = decodeMember(context.toString());
+  const known = cluster.member(nodeId);
+  if (known !== undefined && isPromote) {
+    cluster.put({ ...known, isLearner: false });
+  } else if (known !== undefined) {
+    // An update changes the peer URLs and nothing else.
+    cluster.put({ ...known, peerUrls: described.peerUrls });
+  } else {
+    cluster.put({ ...described, isLearner: type === ConfChangeType.AddLearnerNode });
+  }
+}

@@ -1,0 +1,300 @@
+import type { Logger } from '../../base/logger.js';
+import type { Clock, Timer } from '../../platform/clock.js';
+import type { MemoryStorage } from '../../raft/memory-storage.js';
+import type { RawNode } from '../../raft/raw-node.js';
+import type { StorageAppend, StorageApply } from '../../raft/ready.js';
+import {
+  type Entry,
+  type HardState,
+  type Message,
+  NONE,
+  type SoftState,
+} from '../../raft/types.js';
+import type { WalWriter } from '../../storage/wal/writer.js';
+import { ReadRounds } from './read-rounds.js';
+
+/** Entries applied before the event loop gets a chance to do something else. */
+const APPLY_SLICE = 256;
+
+export interface RaftLoopOptions {
+  readonly node: RawNode;
+  readonly storage: MemoryStorage;
+  readonly wal: WalWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** One tick of Raft, ms. */
+  readonly tickMillis: number;
+  /** How long a linearizable read may wait, ms. */
+  readonly readTimeoutMillis: number;
+  readonly nextId: () => bigint;
+  /** Applies one committed entry. Must not throw unless the member has to end. */
+  readonly apply: (entry: Entry) => void;
+  /** Told after each slice of applied entries, with the last index. */
+  readonly onApplied: (index: number) => void;
+  readonly onSoftState: (state: SoftState) => void;
+  /** Sends messages to other members. */
+  readonly send: (messages: readonly Message[]) => void;
+  /** The member can't go on: its disk failed, or log and state disagree. Called once. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+interface Proposal {
+  readonly data: Buffer;
+  readonly onDropped: (error: unknown) => void;
+}
+
+interface AppliedWait {
+  readonly index: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Carries out what Raft decided. The order of things, in one place:
+ *
+ *   1. input of a turn (proposals, ticks, read requests) goes into the node together;
+ *   2. messages that vouch for nothing leave at once, in parallel with our own write;
+ *   3. appends queue up for the WAL; whatever queued while one write was under way goes into the
+ *      next, with one sync: group commit without a timer;
+ *   4. once durable, appends are reported to Raft, which may commit; messages that vouch for them
+ *      leave then;
+ *   5. committed entries are applied in order, in slices, and their waiters answered.
+ *
+ * Source: design of asynchronous storage writes in src/raft/raw-node.ts.
+ */
+export class RaftLoop {
+  readonly #options: RaftLoopOptions;
+  readonly #reads: ReadRounds;
+  #proposals: Proposal[] = [];
+  #appends: StorageAppend[] = [];
+  readonly #applies: StorageApply[] = [];
+  /** Position in the first of the applies. */
+  #applyPosition = 0;
+  #applied: number;
+  #appliedWaits: AppliedWait[] = [];
+  #leader = NONE;
+  #scheduled = false;
+  #writing: Promise<void> | undefined;
+  #ticker: Timer | undefined;
+  #stopped = false;
+
+  /** @param applied the last index that counts as applied already: that of the start snapshot */
+  constructor(options: RaftLoopOptions, applied: number) {
+    this.#options = options;
+    this.#applied = applied;
+    this.#reads = new ReadRounds({
+      clock: options.clock,
+      ask: (context) => {
+        options.node.readIndex(context);
+        this.#schedule();
+      },
+      nextId: options.nextId,
+      timeoutMillis: options.readTimeoutMillis,
+    });
+  }
+
+  start(): void {
+    const { clock, node, tickMillis } = this.#options;
+    this.#ticker = clock.setPeriodic(tickMillis, () => {
+      node.tick();
+      this.#schedule();
+    });
+    this.#schedule();
+  }
+
+  get appliedIndex(): number {
+    return this.#applied;
+  }
+
+  /** Proposals that have not reached Raft yet. */
+  get waitingProposals(): number {
+    return this.#proposals.length;
+  }
+
+  /**
+   * Proposes an entry at the end of this turn, or once there is a leader.
+   * @param onDropped called if Raft refuses it; the entry will then never be applied
+   */
+  propose(data: Buffer, onDropped: (error: unknown) => void): void {
+    this.#proposals.push({ data, onDropped });
+    this.#schedule();
+  }
+
+  /**
+   * Resolves when a read of the applied state is linearizable.
+   * @throws EtcdError LeaderChanged, Timeout, Stopped
+   */
+  async linearizableRead(): Promise<void> {
+    this.#schedule();
+    const index = await this.#reads.wait();
+    if (index > this.#applied) await this.#waitApplied(index);
+  }
+
+  /** Campaigns now instead of after a silence. */
+  campaign(): void {
+    this.#guard(() => this.#options.node.campaign());
+    this.#schedule();
+  }
+
+  /** Asks pending reads again: called when a leader has committed in its term. */
+  retryReads(): void {
+    this.#reads.askAgain();
+  }
+
+  /** Takes part no longer. Resolves when the write under way has ended. */
+  async stop(error: unknown): Promise<void> {
+    this.#halt(error);
+    await this.#writing;
+  }
+
+  #halt(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#ticker?.cancel();
+    this.#reads.close(error);
+    const proposals = this.#proposals;
+    this.#proposals = [];
+    for (const { onDropped } of proposals) onDropped(error);
+    const waits = this.#appliedWaits;
+    this.#appliedWaits = [];
+    for (const { reject } of waits) reject(error);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#options.clock.defer(() => {
+      this.#scheduled = false;
+      this.#guard(() => this.#turn());
+    });
+  }
+
+  #guard(work: () => void): void {
+    if (this.#stopped) return;
+    try {
+      work();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.#halt(error);
+    this.#options.onFatal(error);
+  }
+
+  #turn(): void {
+    this.#proposeAll();
+    this.#reads.begin();
+    this.#takeReady();
+    this.#applySlice();
+    this.#takeReady();
+    this.#write();
+  }
+
+  #proposeAll(): void {
+    if (this.#proposals.length === 0 || this.#leader === NONE) return;
+    const proposals = this.#proposals;
+    this.#proposals = [];
+    try {
+      this.#options.node.proposeBatch(proposals.map(({ data }) => data));
+    } catch (error) {
+      for (const { onDropped } of proposals) onDropped(error);
+    }
+  }
+
+  #takeReady(): void {
+    const { node, send } = this.#options;
+    while (node.hasReady()) {
+      const ready = node.ready();
+      if (ready.messages.length > 0) send(ready.messages);
+      if (ready.softState !== undefined) this.#noteSoftState(ready.softState);
+      for (const readState of ready.readStates) this.#reads.answer(readState);
+      if (ready.append !== undefined) this.#appends.push(ready.append);
+      if (ready.apply !== undefined) this.#applies.push(ready.apply);
+    }
+  }
+
+  #noteSoftState(state: SoftState): void {
+    if (state.lead !== this.#leader) {
+      this.#leader = state.lead;
+      this.#schedule();
+    }
+    this.#options.onSoftState(state);
+  }
+
+  /** Fails the reads that the former leader would have answered. */
+  failReads(error: unknown): void {
+    this.#reads.failRound(error);
+  }
+
+  #write(): void {
+    if (this.#writing !== undefined || this.#appends.length === 0) return;
+    const appends = this.#appends;
+    this.#appends = [];
+    this.#writing = this.#save(appends)
+      .then(() => {
+        this.#writing = undefined;
+        this.#guard(() => this.#reportAppends(appends));
+      })
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  #save(appends: readonly StorageAppend[]): Promise<void> {
+    let hardState: HardState | undefined;
+    const entries: Entry[] = [];
+    for (const append of appends) {
+      hardState = append.hardState ?? hardState;
+      for (const entry of append.entries) entries.push(entry);
+    }
+    return this.#options.wal.save(hardState, entries);
+  }
+
+  #reportAppends(appends: readonly StorageAppend[]): void {
+    const { node, storage, send } = this.#options;
+    for (const append of appends) {
+      storage.append(append.entries);
+      if (append.hardState !== undefined) storage.setHardState(append.hardState);
+      const messages = node.appendDone(append);
+      if (messages.length > 0) send(messages);
+    }
+    // What came in while the disk was busy goes into the next write at once.
+    this.#turn();
+  }
+
+  #applySlice(): void {
+    let budget = APPLY_SLICE;
+    for (let next = this.#applies[0]; next !== undefined; next = this.#applies[0]) {
+      const { entries } = next;
+      while (this.#applyPosition < entries.length) {
+        if (budget-- === 0) {
+          this.#afterApply();
+          this.#schedule();
+          return;
+        }
+        const entry = entries[this.#applyPosition++] as Entry;
+        this.#options.apply(entry);
+        this.#applied = entry.index;
+      }
+      this.#applies.shift();
+      this.#applyPosition = 0;
+      this.#options.node.applyDone(next);
+      if (this.#applies.length === 0) this.#afterApply();
+    }
+  }
+
+  #afterApply(): void {
+    this.#options.onApplied(this.#applied);
+    if (this.#appliedWaits.length === 0) return;
+    const waits = this.#appliedWaits;
+    this.#appliedWaits = waits.filter(({ index }) => index > this.#applied);
+    for (const { index, resolve } of waits) if (index <= this.#applied) resolve();
+  }
+
+  #waitApplied(index: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#appliedWaits.push({ index, resolve, reject });
+    });
+  }
+}

@@ -1,0 +1,131 @@
+import { asBuffer, keyBytes } from '../../base/bytes.js';
+import { isEtcdError } from '../../proto/errors.js';
+import {
+  LeaseGrantRequest,
+  LeaseKeepAliveRequest,
+  LeaseKeepAliveResponse,
+  LeaseRevokeRequest,
+} from '../../proto/gen/etcdserverpb/rpc.js';
+import { SERVICES } from '../../proto/services.js';
+import { LEASE_GRANT_COST } from '../apply/quota.js';
+import type { LocalMember } from '../local-member.js';
+import { decodeRequest, unaryMethod } from './methods.js';
+import type { RpcMethod, ServerStream } from './transport.js';
+
+/**
+ * Keep-alive requests of one stream that may wait for their turn. A client sends one for each lease
+ * in each third of its TTL, so a longer queue is no client but a flood.
+ */
+const MAX_QUEUED_KEEP_ALIVES = 100_000;
+
+/** etcdserverpb.Lease (reference: api 14). */
+export function leaseService(member: LocalMember): RpcMethod[] {
+  const { lease: definitions } = SERVICES;
+  return [
+    unaryMethod(definitions.leaseGrant, async (request) => {
+      await member.checkQuota(LEASE_GRANT_COST);
+      const ID = request.ID === 0n ? member.newLeaseId() : request.ID;
+      const grant = { ID, TTL: request.TTL };
+      const payload = LeaseGrantRequest.encode(grant).finish();
+      const result = await member.propose('leaseGrant', grant, payload);
+      return { header: member.header(), ID, TTL: result.ttlSeconds, error: '' };
+    }),
+    unaryMethod(definitions.leaseRevoke, async (request) => {
+      const payload = LeaseRevokeRequest.encode(request).finish();
+      const { revision } = await member.propose('leaseRevoke', request, payload);
+      return { header: member.header(revision) };
+    }),
+    unaryMethod(definitions.leaseTimeToLive, ({ ID, keys }) => {
+      member.requireLeader();
+      const lease = member.lessor.get(ID);
+      const header = member.header();
+      // Trap: an unknown lease is an answer, not an error.
+      if (lease === undefined) return { header, ID, TTL: -1, grantedTTL: 0, keys: [] };
+      return {
+        header,
+        ID,
+        TTL: Math.trunc(member.lessor.remainingMillis(lease) / 1000),
+        grantedTTL: lease.ttlSeconds,
+        keys: keys ? [...lease.keys].map(keyBytes) : [],
+      };
+    }),
+    unaryMethod(definitions.leaseLeases, () => ({
+      header: member.header(),
+      leases: member.lessor.list().map(({ id }) => ({ ID: id })),
+    })),
+    {
+      path: definitions.leaseKeepAlive.path,
+      kind: 'bidiStream',
+      handle: (stream) => new KeepAliveStream(member, stream).start(),
+    },
+  ];
+}
+
+/**
+ * One stream of renewals: a response for each request, in order, so a lease that waits for its
+ * revocation holds up those behind it, as in etcd.
+ */
+class KeepAliveStream {
+  readonly #member: LocalMember;
+  readonly #stream: ServerStream;
+  readonly #queue: Buffer[] = [];
+  readonly #abort = new AbortController();
+  #working = false;
+  #halfClosed = false;
+
+  constructor(member: LocalMember, stream: ServerStream) {
+    this.#member = member;
+    this.#stream = stream;
+  }
+
+  start(): void {
+    this.#stream.onMessage((message) => {
+      if (this.#queue.length >= MAX_QUEUED_KEEP_ALIVES) {
+        this.#stream.end(new Error('etcdkit: too many keep-alive requests are queued'));
+        return;
+      }
+      this.#queue.push(asBuffer(message));
+      this.#work();
+    });
+    this.#stream.onHalfClose(() => {
+      this.#halfClosed = true;
+      this.#work();
+    });
+    this.#stream.onClose(() => {
+      this.#queue.length = 0;
+      this.#abort.abort();
+    });
+  }
+
+  #work(): void {
+    if (this.#working) return;
+    this.#working = true;
+    this.#drain()
+      .catch((error: unknown) => this.#stream.end(error))
+      .finally(() => {
+        this.#working = false;
+      });
+  }
+
+  async #drain(): Promise<void> {
+    for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
+      const { ID } = decodeRequest((bytes) => LeaseKeepAliveRequest.decode(bytes), message);
+      const response = await this.#renew(ID);
+      if (this.#abort.signal.aborted) return;
+      this.#stream.send(LeaseKeepAliveResponse.encode(response).finish());
+    }
+    if (this.#halfClosed) this.#stream.end();
+  }
+
+  async #renew(ID: bigint): Promise<LeaseKeepAliveResponse> {
+    // Trap: the header tells the state before the renewal.
+    const header = this.#member.header();
+    try {
+      return { header, ID, TTL: await this.#member.renewLease(ID, this.#abort.signal) };
+    } catch (error) {
+      // Trap: an unknown lease is TTL 0, not an error.
+      if (isEtcdError(error, 'LeaseNotFound')) return { header, ID, TTL: 0 };
+      throw error;
+    }
+  }
+}

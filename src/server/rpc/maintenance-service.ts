@@ -1,0 +1,79 @@
+import { etcdError } from '../../proto/errors.js';
+import { AlarmRequest, AlarmType } from '../../proto/gen/etcdserverpb/rpc.js';
+import { SERVICES } from '../../proto/services.js';
+import type { LocalMember } from '../local-member.js';
+import { SERVER_VERSION } from '../version.js';
+import { missingMethod, unaryMethod } from './methods.js';
+import type { RpcMethod } from './transport.js';
+
+/** etcdserverpb.Maintenance (reference: api 16). */
+export function maintenanceService(member: LocalMember): RpcMethod[] {
+  const { maintenance: definitions } = SERVICES;
+  return [
+    unaryMethod(definitions.status, () => status(member)),
+    unaryMethod(definitions.alarm, async (request) => {
+      // A GET goes through the log too: it sees every alarm that was acknowledged before it.
+      const payload = AlarmRequest.encode(request).finish();
+      const { alarms } = await member.propose('alarm', request, payload);
+      return { header: member.header(), alarms: [...alarms] };
+    }),
+    unaryMethod(definitions.defragment, async () => {
+      await member.defragment();
+      // Trap: no header at all.
+      return { header: undefined };
+    }),
+    unaryMethod(definitions.hash, async () => {
+      const header = member.header();
+      return { header, hash: await member.store.hashBackend() };
+    }),
+    unaryMethod(definitions.hashKV, async ({ revision }) => {
+      const result = await member.store.hashKeyValues(revision);
+      return {
+        header: member.header(result.currentRevision),
+        hash: result.hash,
+        compactRevision: result.compactRevision,
+        hashRevision: result.revision,
+      };
+    }),
+    unaryMethod(definitions.moveLeader, ({ targetID }) => {
+      member.requireLocalLeader();
+      // Alone in its cluster, a leader can only move to itself, which is done at once.
+      if (targetID !== member.cluster.localMemberId) throw etcdError('BadLeaderTransferee');
+      return { header: undefined };
+    }),
+    missingMethod(definitions.snapshot.path, 'Maintenance.Snapshot'),
+    missingMethod(definitions.downgrade.path, 'Maintenance.Downgrade'),
+  ];
+}
+
+function status(member: LocalMember) {
+  const size = member.backend.size();
+  return {
+    header: member.header(),
+    version: SERVER_VERSION,
+    dbSize: size.allocated,
+    dbSizeInUse: size.inUse,
+    dbSizeQuota: member.quota.bytes,
+    leader: member.leaderId,
+    raftIndex: member.committedIndex,
+    raftAppliedIndex: member.appliedIndex,
+    raftTerm: member.term,
+    isLearner: false,
+    storageVersion: member.storageVersion,
+    downgradeInfo: { enabled: false, targetVersion: '' },
+    errors: statusErrors(member),
+  };
+}
+
+function statusErrors(member: LocalMember): string[] {
+  const errors = member.alarms
+    .list(AlarmType.NONE)
+    .map(({ memberID, alarm }) => `memberID:${memberID} alarm:${alarmName(alarm)}`);
+  if (member.leaderId === 0n) errors.unshift(etcdError('NoLeader').message);
+  return errors;
+}
+
+function alarmName(alarm: AlarmType): string {
+  for (const [name, value] of Object.entries(AlarmType)) if (value === alarm) return name;
+  return String(alarm);
+}

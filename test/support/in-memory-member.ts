@@ -1,0 +1,67 @@
+import { silentLogger } from '../../src/base/logger.js';
+import { MemoryFs } from '../../src/platform/memory-fs.js';
+import { nodeClock } from '../../src/platform/node-clock.js';
+import { seededRandom } from '../../src/platform/seeded-random.js';
+import { memberDirectories } from '../../src/server/bootstrap/directories.js';
+import {
+  type OpenedMember,
+  type OpenMemberOptions,
+  openMember,
+} from '../../src/server/bootstrap/open-member.js';
+import { MemoryBackend, MemoryDisk } from '../../src/storage/backend/memory.js';
+
+/** What one in-memory member after another runs on. */
+export interface MemberDisks {
+  readonly fs: MemoryFs;
+  readonly backend: MemoryDisk;
+}
+
+export function newDisks(): MemberDisks {
+  return { fs: new MemoryFs(), backend: new MemoryDisk() };
+}
+
+export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
+  heartbeatMillis: 100,
+  electionTicks: 10,
+  maxRequestBytes: 1_572_864,
+  snapshotCount: 10_000,
+  snapshotCatchUpEntries: 5000,
+  preVote: true,
+  quotaBytes: 0,
+  unsafeNoFsync: false,
+  compactionBatchLimit: 1000,
+  compactionSleepMillis: 1,
+  leaseCheckpointMillis: undefined,
+  persistsLeaseCheckpoints: false,
+  walSegmentBytes: 256 * 1024,
+};
+
+/** Starts a single member on disks in memory and waits until it leads. */
+export async function startMember(
+  disks: MemberDisks,
+  settings: Partial<OpenMemberOptions['settings']> = {},
+): Promise<OpenedMember> {
+  const peerUrl = 'http://127.0.0.1:2380';
+  const opened = await openMember({
+    fs: disks.fs,
+    clock: nodeClock,
+    random: seededRandom(1),
+    logger: silentLogger,
+    directories: memberDirectories('/data', ''),
+    initialCluster: {
+      name: 'default',
+      peerUrls: new Map([['default', [peerUrl]]]),
+      advertisedPeerUrls: [peerUrl],
+      token: 'etcd-cluster',
+      state: 'new',
+    },
+    settings: { ...MEMBER_SETTINGS, ...settings },
+    openBackend: async () => new MemoryBackend({ disk: disks.backend, clock: nodeClock }),
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  opened.member.start();
+  await opened.member.whenLeader();
+  return opened;
+}
