@@ -20,9 +20,14 @@ export type Bucket = (typeof BUCKETS)[number];
  */
 export const MAX_KEY_BYTES = 1978;
 
+/** False for a key that no backend stores. */
+export function isStorableKey(key: Uint8Array): boolean {
+  return key.length > 0 && key.length <= MAX_KEY_BYTES;
+}
+
 /** Throws a RangeError for a key that no backend stores. */
 export function requireStorableKey(key: Uint8Array): void {
-  if (key.length === 0 || key.length > MAX_KEY_BYTES) {
+  if (!isStorableKey(key)) {
     throw new RangeError(`a backend key must have 1 to ${MAX_KEY_BYTES} bytes, not ${key.length}`);
   }
 }
@@ -53,7 +58,7 @@ export interface BackendSnapshot {
   get(bucket: Bucket, key: Uint8Array): Buffer | undefined;
   /**
    * Rows with start <= key < end, ascending; `end` undefined: to the end of the bucket; at most
-   * `limit` of them if given (0: none). May be read over many turns of the event loop.
+   * `limit` of them if given (0: none). Bounds have at most {@link MAX_KEY_BYTES} bytes. May be read over many turns of the event loop.
    */
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
   close(): void;
@@ -95,17 +100,23 @@ export interface Backend {
    * confState). May call put and delete.
    */
   setPreCommitHook(hook: () => void): void;
-  /** Commits what was written before the call; resolves when it is durable. */
+  /**
+   * Commits what was written before the call, and perhaps more; resolves when it is durable.
+   * Rejects, as all later calls do, if a commit failed: the member has to stop then.
+   */
   commit(): Promise<void>;
   /**
    * Undefined while the disk keeps up with the writes. Otherwise too many writes wait for a
    * commit, and whoever produces them must wait for the promise before it goes on.
    */
   backpressure(): Promise<void> | undefined;
-  /** A consistent view of all that was written before the call. */
+  /**
+   * A consistent view of all that was written before the call, the pre-commit hook's writes
+   * included, and of nothing that was written after it.
+   */
   snapshot(): Promise<BackendSnapshot>;
   size(): BackendSize;
-  /** Rewrites the store without its free pages. Reads and writes wait meanwhile. */
+  /** Rewrites the store without its free pages. Commits wait meanwhile, reads and writes do not. */
   defragment(): Promise<void>;
   /** Commits and closes. */
   close(): Promise<void>;

@@ -28,6 +28,8 @@ const NODE_ON_OVERFLOW_PAGES = 0x01;
 const NODE_IS_TABLE = 0x02;
 /** Record of a tree: padding 4, flags 2, depth 2, three counts and the entries 32, root 8. */
 const TREE_RECORD_BYTES = 48;
+/** Where a value is that does not fit into a leaf: first page 8, transaction 8, pages 8. */
+const OVERFLOW_RECORD_BYTES = 24;
 /** Deeper trees do not fit into the address space. */
 const MAX_TREE_DEPTH = 32;
 
@@ -49,11 +51,16 @@ interface Meta {
  * lies within the file. Costs one read of 4 KiB for about 140 pages of data.
  * Returns false if there is no file, or an empty one, yet.
  *
- * Not seen: damage within leaf and overflow pages, which would take reading the whole file.
+ * With `leaves` the structure of all leaf pages is checked too, at one read each. Damage within
+ * keys and values is never seen, as LMDB keeps no checksums.
  *
  * Throws {@link BackendOpenError}.
  */
-export async function checkLmdbFile(fs: Fs, path: string): Promise<boolean> {
+export async function checkLmdbFile(
+  fs: Fs,
+  path: string,
+  options: { readonly leaves?: boolean } = {},
+): Promise<boolean> {
   try {
     const stat = await fs.stat(path);
     if (stat === undefined || (stat.size === 0 && !stat.isDirectory)) {
@@ -64,7 +71,7 @@ export async function checkLmdbFile(fs: Fs, path: string): Promise<boolean> {
     }
     const file = await fs.open(path, { read: true, write: true });
     try {
-      await new LmdbFileChecker(path, file, stat.size).check();
+      await new LmdbFileChecker(path, file, stat.size).check(options.leaves ?? false);
     } finally {
       await file.close();
     }
@@ -85,11 +92,7 @@ class LmdbFileChecker {
   readonly #fileBytes: number;
   readonly #visited = new Set<number>();
   #lastPage = 0;
-  /**
-   * A sound file may end before its last page, if only free pages are missing. Then leaves are
-   * read too, for the overflow pages that they name.
-   */
-  #isShort = false;
+  #readsLeaves = false;
 
   constructor(path: string, file: FileHandle, fileBytes: number) {
     this.#path = path;
@@ -97,12 +100,14 @@ class LmdbFileChecker {
     this.#fileBytes = fileBytes;
   }
 
-  async check(): Promise<void> {
+  async check(leaves: boolean): Promise<void> {
     const first = await this.#readMeta(0);
     const second = await this.#readMeta(1);
     const newest = second.transaction > first.transaction ? second : first;
     this.#lastPage = newest.lastPage;
-    this.#isShort = (newest.lastPage + 1) * PAGE_BYTES > this.#fileBytes;
+    // A sound file may end before its last page, if only free pages are missing. Whether it is
+    // sound then depends on the overflow pages, which leaves name.
+    this.#readsLeaves = leaves || (newest.lastPage + 1) * PAGE_BYTES > this.#fileBytes;
     await this.#checkTree(newest.freePages, false);
     await this.#checkTree(newest.tables, true);
   }
@@ -153,7 +158,7 @@ class LmdbFileChecker {
   /** `level` is 1 for a leaf page. */
   async #checkPage(number: number, level: number, holdsTables: boolean): Promise<void> {
     this.#requireInFile(number, 1);
-    if (level <= 1 && !holdsTables && !this.#isShort) {
+    if (level <= 1 && !holdsTables && !this.#readsLeaves) {
       return;
     }
     if (this.#visited.has(number)) {
@@ -202,13 +207,18 @@ class LmdbFileChecker {
   async #checkLeafNode(page: Buffer, node: number, holdsTables: boolean): Promise<void> {
     const flags = page.readUInt16LE(node + 4);
     const data = node + NODE_HEADER_BYTES + page.readUInt16LE(node + 6);
-    if ((flags & NODE_ON_OVERFLOW_PAGES) !== 0 && data + 24 <= PAGE_BYTES) {
+    const isOnOverflowPages = (flags & NODE_ON_OVERFLOW_PAGES) !== 0;
+    const dataBytes = isOnOverflowPages ? OVERFLOW_RECORD_BYTES : page.readUInt32LE(node);
+    if (data + dataBytes > PAGE_BYTES) {
+      throw this.#damaged('a row reaches beyond its page');
+    }
+    if (isOnOverflowPages) {
       const first = Number(page.readBigUInt64LE(data));
       this.#requireInFile(first, Number(page.readBigUInt64LE(data + 16)));
     }
     if (holdsTables && (flags & NODE_IS_TABLE) !== 0) {
-      if (data + TREE_RECORD_BYTES > PAGE_BYTES) {
-        throw this.#damaged('the record of a table lies outside of its page');
+      if (dataBytes !== TREE_RECORD_BYTES) {
+        throw this.#damaged('the record of a table has a wrong size');
       }
       await this.#checkTree(this.#readTree(page, data), false);
     }

@@ -1,6 +1,6 @@
 import type { Database, RangeOptions, Transaction } from 'lmdb';
 import type { KeyText } from '../../base/bytes.js';
-import type { BackendSnapshot, Bucket, Row } from './backend.js';
+import { type BackendSnapshot, type Bucket, isStorableKey, type Row } from './backend.js';
 
 /** A named database of LMDB. The second parameter of getBinaryFast is missing in its types. */
 export type LmdbTable = Database<Buffer, KeyText | Uint8Array> & {
@@ -28,6 +28,9 @@ export class LmdbView implements BackendSnapshot {
 
   get(bucket: Bucket, key: Uint8Array): Buffer | undefined {
     this.#requireOpen();
+    if (!isStorableKey(key)) {
+      return undefined;
+    }
     const table = this.#tables[bucket];
     const bytes =
       this.#transaction === undefined

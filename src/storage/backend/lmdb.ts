@@ -6,6 +6,7 @@ import type { Fs } from '../../platform/fs.js';
 import { nodeFs } from '../../platform/node-fs.js';
 import {
   type Backend,
+  BackendOpenError,
   type BackendSize,
   type BackendSnapshot,
   type Bucket,
@@ -50,6 +51,11 @@ export interface LmdbBackendOptions extends BatchLimits {
    */
   readonly onFatal?: (error: Error) => void;
   readonly metrics?: LmdbBackendMetrics;
+  /**
+   * Check the structure of the whole file before it is opened (for an initial corruption check);
+   * otherwise only of what does not take reading all of it.
+   */
+  readonly checkWholeFile?: boolean;
   readonly fs?: Fs;
 }
 
@@ -80,9 +86,13 @@ export class LmdbBackend implements Backend {
    */
   static async open(options: LmdbBackendOptions): Promise<LmdbBackend> {
     const fs = options.fs ?? nodeFs;
-    await removeLeftovers(fs, options.directory);
     const path = join(options.directory, LMDB_FILE_NAME);
-    const isNew = !(await checkLmdbFile(fs, path));
+    if (!(await fs.stat(options.directory))?.isDirectory) {
+      throw new BackendOpenError(path, 'its directory does not exist');
+    }
+    await removeLeftovers(fs, options.directory);
+    const leaves = options.checkWholeFile ?? false;
+    const isNew = !(await checkLmdbFile(fs, path, { leaves }));
     const environment = await LmdbEnvironment.open(path, { noSync: options.noSync ?? false });
     if (isNew) {
       await fs.syncDirectory(options.directory);

@@ -96,6 +96,7 @@ export class MemoryBackend implements Backend {
 
   delete(bucket: Bucket, key: Uint8Array): void {
     this.#requireOpen();
+    requireStorableKey(key);
     const before = this.#tables[bucket].delete(keyText(key));
     if (before !== undefined) {
       this.#liveBytes -= before.length + key.length + ROW_OVERHEAD_BYTES;

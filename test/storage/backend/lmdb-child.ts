@@ -1,6 +1,6 @@
 /**
  * Runs in a process of its own, which the test kills or starves of disk space.
- * Usage: lmdb-child <directory> <bytes of a value>
+ * Usage: lmdb-child <directory> <bytes of a value> [defragment]
  *
  * Turn n puts row n into `key` and `lease` and deletes row n - KEPT_ROWS from both; the hook writes
  * n as `consistent_index`. Says `committed <n>` for what it knows to be durable.
@@ -12,7 +12,7 @@ import { KEPT_ROWS, rowKey } from './lmdb-child-rows.js';
 
 const ROWS_PER_TURN = 7;
 
-async function main(directory: string, valueBytes: number): Promise<void> {
+async function main(directory: string, valueBytes: number, defragments: boolean): Promise<void> {
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   const failed: { error?: Error } = {};
   const backend = await LmdbBackend.open({
@@ -43,6 +43,9 @@ async function main(directory: string, valueBytes: number): Promise<void> {
         () => {},
       );
     }
+    if (defragments && n % (20 * ROWS_PER_TURN) === 0) {
+      void backend.defragment().then(() => say(`defragmented ${n}`));
+    }
     await nextTurn();
     await backend.backpressure()?.catch(() => {});
   }
@@ -58,4 +61,4 @@ async function main(directory: string, valueBytes: number): Promise<void> {
   say(`fatal ${JSON.stringify({ message: failed.error.message, later, readable, closed })}`);
 }
 
-await main(process.argv[2] ?? '', Number(process.argv[3]));
+await main(process.argv[2] ?? '', Number(process.argv[3]), process.argv[4] === 'defragment');

@@ -74,18 +74,22 @@ describe('LmdbBackend in a process that dies', () => {
     return { child, lines: createInterface({ input: child.stdout }) };
   };
 
-  it('leaves the state of one batch when it is killed', { timeout: 60_000 }, async () => {
+  /** Kills the child again and again, later and later in its life. */
+  async function killRepeatedly(rounds: number, ...mode: string[]): Promise<number> {
     const directory = await tempDir();
     let before = 0;
-    for (let round = 0; round < 6; round++) {
-      const { child, lines } = run(process.execPath, [script, directory, '300']);
+    let defragmentations = 0;
+    for (let round = 0; round < rounds; round++) {
+      const { child, lines } = run(process.execPath, [script, directory, '300', ...mode]);
       let durable = before;
       for await (const line of lines) {
         const [word, number] = line.split(' ');
         if (word === 'started') {
           expect(Number(number)).toBe(before);
-        } else {
+        } else if (word === 'committed') {
           durable = Number(number);
+        } else {
+          defragmentations++;
         }
         if (durable >= before + 700 + round * 350) {
           child.kill('SIGKILL');
@@ -96,6 +100,15 @@ describe('LmdbBackend in a process that dies', () => {
       expect(durable).toBeGreaterThan(before);
       before = index;
     }
+    return defragmentations;
+  }
+
+  it('leaves the state of one batch when it is killed', { timeout: 60_000 }, async () => {
+    await killRepeatedly(6);
+  });
+
+  it('does so while it defragments, too', { timeout: 60_000 }, async () => {
+    expect(await killRepeatedly(8, 'defragment')).toBeGreaterThan(0);
   });
 
   it.skipIf(process.platform === 'win32')(

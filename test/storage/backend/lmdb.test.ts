@@ -134,18 +134,26 @@ describe('LmdbBackend', () => {
     await backend.close();
   });
 
-  it('refuses keys that LMDB cannot hold, and stores the longest it can', async () => {
+  it('takes a failing hook for a failed commit', async () => {
     const directory = await tempDir();
-    const backend = await LmdbBackend.open({ directory, clock: new ManualClock(), noSync: true });
-    const value = Buffer.from('v');
-    expect(() => backend.put('key', Buffer.alloc(0), value)).toThrow(RangeError);
-    expect(() => backend.put('key', Buffer.alloc(1979, 1), value)).toThrow(RangeError);
-    const longest = Buffer.alloc(1978, 1);
-    backend.put('key', longest, value);
-    await backend.commit();
-    expect(backend.get('key', longest)?.toString()).toBe('v');
-    expect([...backend.range('key', longest)][0]?.[0].equals(longest)).toBe(true);
-    await backend.close();
+    const errors: Error[] = [];
+    const backend = await LmdbBackend.open({
+      directory,
+      clock: new ManualClock(),
+      noSync: true,
+      onFatal: (error) => errors.push(error),
+    });
+    backend.setPreCommitHook(() => {
+      throw new Error('no index');
+    });
+    putRows(backend, 0, 5);
+    await expect(backend.commit()).rejects.toThrow('no index');
+    await expect(backend.commit()).rejects.toThrow('no index');
+    await expect(backend.snapshot()).rejects.toThrow('no index');
+    await expect(backend.defragment()).rejects.toThrow('no index');
+    expect([...backend.range('key', rowKey(0))]).toHaveLength(5);
+    await expect(backend.close()).rejects.toThrow('no index');
+    expect(errors).toHaveLength(1);
   });
 
   it('asks writers to wait when commits do not keep up', async () => {

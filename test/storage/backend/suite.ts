@@ -167,6 +167,20 @@ export function describeBackend(name: string, makeHarness: () => Promise<Backend
         }
       });
 
+      it('refuses keys of no bytes and of too many, and finds none', async () => {
+        const backend = await open();
+        for (const key of [Buffer.alloc(0), Buffer.alloc(MAX_KEY_BYTES + 1, 1)]) {
+          expect(() => backend.put('key', key, bytes('v'))).toThrow(RangeError);
+          expect(() => backend.delete('key', key)).toThrow(RangeError);
+          expect(backend.get('key', key)).toBeUndefined();
+        }
+        const longest = Buffer.alloc(MAX_KEY_BYTES, 1);
+        backend.put('key', longest, bytes('v'));
+        await backend.commit();
+        expect(backend.get('key', longest)?.toString()).toBe('v');
+        expect([...backend.range('key', longest)][0]?.[0].equals(longest)).toBe(true);
+      });
+
       it('returns bytes that later calls do not change', async () => {
         const backend = await open();
         put(backend, 'a', 'first');
