@@ -92,116 +92,120 @@ export class MemoryFs implements Fs {
     return allocatedUnder(this.#root);
   }
 
-  async open(path: string, options: OpenOptions): Promise<FileHandle> {
-    await this.begin('open', path);
-    const { directory, name } = this.#parentOf(path, 'open');
-    let node = directory.entries.get(name);
-    if (node instanceof MemoryDirectory) throw errnoError('EISDIR', 'open', path);
-    if (node !== undefined && options.exclusive) throw errnoError('EEXIST', 'open', path);
-    if (node === undefined) {
-      if (!options.create && !options.exclusive) throw errnoError('ENOENT', 'open', path);
-      node = new MemoryFile(options.mode ?? DEFAULT_FILE_MODE, this.#tracked);
-      directory.change([[name, node]]);
-    } else if (options.truncate) {
-      node.truncate(0);
-    }
-    return new MemoryFileHandle(this, path, node, options);
-  }
-
-  async readDirectory(path: string): Promise<string[]> {
-    await this.begin('readDirectory', path);
-    const names = [...this.#directory(path, 'scandir').entries.keys()];
-    return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  }
-
-  async makeDirectory(
-    path: string,
-    options: { recursive?: boolean; mode?: number } = {},
-  ): Promise<void> {
-    await this.begin('makeDirectory', path);
-    const parts = partsOf(path);
-    let directory = this.#root;
-    for (const [depth, part] of parts.entries()) {
-      const last = depth === parts.length - 1;
-      const node = directory.entries.get(part);
-      if (node instanceof MemoryFile) throw errnoError(last ? 'EEXIST' : 'ENOTDIR', 'mkdir', path);
-      if (node !== undefined) {
-        if (last && !options.recursive) throw errnoError('EEXIST', 'mkdir', path);
-        directory = node;
-        continue;
+  open(path: string, options: OpenOptions): Promise<FileHandle> {
+    return this.perform('open', path, () => {
+      const { directory, name } = this.#parentOf(path, 'open');
+      let node = directory.entries.get(name);
+      if (node instanceof MemoryDirectory) throw errnoError('EISDIR', 'open', path);
+      if (node !== undefined && options.exclusive) throw errnoError('EEXIST', 'open', path);
+      if (node === undefined) {
+        if (!options.create && !options.exclusive) throw errnoError('ENOENT', 'open', path);
+        node = new MemoryFile(options.mode ?? DEFAULT_FILE_MODE, this.#tracked);
+        directory.change([[name, node]]);
+      } else if (options.truncate) {
+        node.truncate(0);
       }
-      if (!last && !options.recursive) throw errnoError('ENOENT', 'mkdir', path);
-      const made = new MemoryDirectory(options.mode ?? DEFAULT_DIRECTORY_MODE, this.#tracked);
-      directory.change([[part, made]]);
-      directory = made;
-    }
+      return new MemoryFileHandle(this, path, node, options);
+    });
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    await this.begin('rename', from);
-    const source = this.#parentOf(from, 'rename');
-    const target = this.#parentOf(to, 'rename');
-    const node = source.directory.entries.get(source.name);
-    if (node === undefined) throw errnoError('ENOENT', 'rename', from);
-    const replaced = target.directory.entries.get(target.name);
-    if (replaced === node) return;
-    if (replaced instanceof MemoryDirectory) {
-      if (node instanceof MemoryFile) throw errnoError('EISDIR', 'rename', to);
-      if (replaced.entries.size > 0) throw errnoError('ENOTEMPTY', 'rename', to);
-    } else if (replaced !== undefined && node instanceof MemoryDirectory) {
-      throw errnoError('ENOTDIR', 'rename', to);
-    }
-    if (source.directory === target.directory) {
-      source.directory.change([
-        [source.name, undefined],
-        [target.name, node],
-      ]);
-    } else {
-      target.directory.change([[target.name, node]]);
-      source.directory.change([[source.name, undefined]]);
-    }
+  readDirectory(path: string): Promise<string[]> {
+    return this.perform('readDirectory', path, () => {
+      const names = [...this.#directory(path, 'scandir').entries.keys()];
+      return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    });
   }
 
-  async remove(path: string): Promise<void> {
-    await this.begin('remove', path);
-    const { directory, name } = this.#parentOf(path, 'unlink');
-    const node = directory.entries.get(name);
-    if (node === undefined) throw errnoError('ENOENT', 'unlink', path);
-    if (node instanceof MemoryDirectory) throw errnoError('EISDIR', 'unlink', path);
-    directory.change([[name, undefined]]);
+  makeDirectory(path: string, options: { recursive?: boolean; mode?: number } = {}): Promise<void> {
+    return this.perform('makeDirectory', path, () => {
+      const parts = partsOf(path);
+      let directory = this.#root;
+      for (const [depth, part] of parts.entries()) {
+        const last = depth === parts.length - 1;
+        const node = directory.entries.get(part);
+        if (node instanceof MemoryFile)
+          throw errnoError(last ? 'EEXIST' : 'ENOTDIR', 'mkdir', path);
+        if (node !== undefined) {
+          if (last && !options.recursive) throw errnoError('EEXIST', 'mkdir', path);
+          directory = node;
+          continue;
+        }
+        if (!last && !options.recursive) throw errnoError('ENOENT', 'mkdir', path);
+        const made = new MemoryDirectory(options.mode ?? DEFAULT_DIRECTORY_MODE, this.#tracked);
+        directory.change([[part, made]]);
+        directory = made;
+      }
+    });
   }
 
-  async removeTree(path: string): Promise<void> {
-    await this.begin('remove', path);
-    if (this.#find(path) === undefined) return;
-    const { directory, name } = this.#parentOf(path, 'rm');
-    directory.change([[name, undefined]]);
+  rename(from: string, to: string): Promise<void> {
+    return this.perform('rename', from, () => {
+      const source = this.#parentOf(from, 'rename');
+      const target = this.#parentOf(to, 'rename');
+      const node = source.directory.entries.get(source.name);
+      if (node === undefined) throw errnoError('ENOENT', 'rename', from);
+      const replaced = target.directory.entries.get(target.name);
+      if (replaced === node) return;
+      if (replaced instanceof MemoryDirectory) {
+        if (node instanceof MemoryFile) throw errnoError('EISDIR', 'rename', to);
+        if (replaced.entries.size > 0) throw errnoError('ENOTEMPTY', 'rename', to);
+      } else if (replaced !== undefined && node instanceof MemoryDirectory) {
+        throw errnoError('ENOTDIR', 'rename', to);
+      }
+      if (source.directory === target.directory) {
+        source.directory.change([
+          [source.name, undefined],
+          [target.name, node],
+        ]);
+      } else {
+        target.directory.change([[target.name, node]]);
+        source.directory.change([[source.name, undefined]]);
+      }
+    });
   }
 
-  async stat(path: string): Promise<FileStat | undefined> {
-    await this.begin('stat', path);
-    const node = this.#find(path);
-    if (node === undefined) return undefined;
-    const isDirectory = node instanceof MemoryDirectory;
-    return { size: isDirectory ? 0 : node.size, isDirectory, mode: node.mode };
+  remove(path: string): Promise<void> {
+    return this.perform('remove', path, () => {
+      const { directory, name } = this.#parentOf(path, 'unlink');
+      const node = directory.entries.get(name);
+      if (node === undefined) throw errnoError('ENOENT', 'unlink', path);
+      if (node instanceof MemoryDirectory) throw errnoError('EISDIR', 'unlink', path);
+      directory.change([[name, undefined]]);
+    });
   }
 
-  async syncDirectory(path: string): Promise<void> {
-    await this.begin('syncDirectory', path);
-    this.#directory(path, 'fsync').sync();
+  removeTree(path: string): Promise<void> {
+    return this.perform('remove', path, () => {
+      if (this.#find(path) === undefined) return;
+      const { directory, name } = this.#parentOf(path, 'rm');
+      directory.change([[name, undefined]]);
+    });
   }
 
-  /** @internal Every operation starts here: pace, then death, then injected errors. */
-  async begin(operation: FsOperation, path: string): Promise<void> {
-    await this.#options.pace?.(operation, path);
+  stat(path: string): Promise<FileStat | undefined> {
+    return this.perform('stat', path, () => {
+      const node = this.#find(path);
+      if (node === undefined) return undefined;
+      const isDirectory = node instanceof MemoryDirectory;
+      return { size: isDirectory ? 0 : node.size, isDirectory, mode: node.mode };
+    });
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.perform('syncDirectory', path, () => {
+      this.#directory(path, 'fsync').sync();
+    });
+  }
+
+  /**
+   * @internal Every operation goes through here: pace, then death, injected errors and the effect in
+   * one step, so that no power loss falls between the check and the effect.
+   */
+  async perform<T>(operation: FsOperation, path: string, effect: () => T): Promise<T> {
+    if (this.#options.pace !== undefined) await this.#options.pace(operation, path);
     if (this.#dead) throw errnoError('EIO', operation, path);
-    for (const [at, pending] of this.#injected.entries()) {
-      const { error } = pending;
-      if (error.operation !== operation || !path.includes(error.pathContains ?? '')) continue;
-      if (pending.skip-- > 0) continue;
-      this.#injected.splice(at, 1);
-      throw errnoError(error.code, operation, path);
-    }
+    this.#throwInjected(operation, path);
+    return effect();
   }
 
   /** @internal Bytes that contents may still take. */
@@ -209,6 +213,16 @@ export class MemoryFs implements Fs {
     return this.#capacity === Number.POSITIVE_INFINITY
       ? this.#capacity
       : this.#capacity - this.usedBytes();
+  }
+
+  #throwInjected(operation: FsOperation, path: string): void {
+    for (const [at, pending] of this.#injected.entries()) {
+      const { error } = pending;
+      if (error.operation !== operation || !path.includes(error.pathContains ?? '')) continue;
+      if (pending.skip-- > 0) continue;
+      this.#injected.splice(at, 1);
+      throw errnoError(error.code, operation, path);
+    }
   }
 
   #find(path: string): MemoryNode | undefined {
@@ -249,62 +263,63 @@ class MemoryFileHandle implements FileHandle {
     this.#options = options;
   }
 
-  async read(position: number, length: number): Promise<Buffer> {
-    await this.#begin('read');
-    if (this.#options.write && !this.#options.read) throw errnoError('EBADF', 'read', this.path);
-    return this.#file.read(position, length);
+  read(position: number, length: number): Promise<Buffer> {
+    return this.#perform('read', () => {
+      if (this.#options.write && !this.#options.read) throw errnoError('EBADF', 'read', this.path);
+      return this.#file.read(position, length);
+    });
   }
 
   async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
-    await this.#begin('write');
-    if (!this.#options.write) throw errnoError('EBADF', 'write', this.path);
-    let at = position;
-    for (const bytes of buffers) {
-      const room = this.#room(at, bytes.length);
-      this.#file.write(at, bytes.subarray(0, room));
-      if (room < bytes.length) throw errnoError('ENOSPC', 'write', this.path);
-      at += bytes.length;
-    }
-    if (this.#options.durableWrites) {
-      await this.#begin('sync');
-      this.#file.sync();
-    }
+    await this.#perform('write', () => {
+      if (!this.#options.write) throw errnoError('EBADF', 'write', this.path);
+      let at = position;
+      for (const bytes of buffers) {
+        const room = this.#room(at, bytes.length);
+        this.#file.write(at, bytes.subarray(0, room));
+        if (room < bytes.length) throw errnoError('ENOSPC', 'write', this.path);
+        at += bytes.length;
+      }
+    });
+    if (this.#options.durableWrites) await this.datasync();
   }
 
-  async datasync(): Promise<void> {
-    await this.#begin('sync');
-    this.#file.sync();
+  datasync(): Promise<void> {
+    return this.#perform('sync', () => this.#file.sync());
   }
 
   sync(): Promise<void> {
     return this.datasync();
   }
 
-  async truncate(length: number): Promise<void> {
-    await this.#begin('truncate');
-    if (!this.#options.write) throw errnoError('EINVAL', 'ftruncate', this.path);
-    this.#file.truncate(length);
+  truncate(length: number): Promise<void> {
+    return this.#perform('truncate', () => {
+      if (!this.#options.write) throw errnoError('EINVAL', 'ftruncate', this.path);
+      this.#file.truncate(length);
+    });
   }
 
-  async size(): Promise<number> {
-    await this.#begin('stat');
-    return this.#file.size;
+  size(): Promise<number> {
+    return this.#perform('stat', () => this.#file.size);
   }
 
-  async close(): Promise<void> {
-    await this.#begin('close');
-    this.#closed = true;
+  close(): Promise<void> {
+    return this.#perform('close', () => {
+      this.#closed = true;
+    });
   }
 
-  async #begin(operation: FsOperation): Promise<void> {
-    await this.#fs.begin(operation, this.path);
-    if (this.#closed) throw errnoError('EBADF', operation, this.path);
+  #perform<T>(operation: FsOperation, effect: () => T): Promise<T> {
+    return this.#fs.perform(operation, this.path, () => {
+      if (this.#closed) throw errnoError('EBADF', operation, this.path);
+      return effect();
+    });
   }
 
   /** How many of `length` bytes at `position` the disk has room for. */
   #room(position: number, length: number): number {
     let room = this.#fs.freeBytes();
-    if (room >= length + this.#file.growth(position, position + length)) return length;
+    if (room >= this.#file.growth(position, position + length)) return length;
     let fits = 0;
     while (fits < length) {
       const next = Math.min(length, fits + PAGE_SIZE - ((position + fits) % PAGE_SIZE));

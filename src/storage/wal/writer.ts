@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { formatGoMillis } from '../../base/go-format.js';
 import { type Logger, silentLogger } from '../../base/logger.js';
 import { type Gauge, type Histogram, silentGauge, silentHistogram } from '../../base/metrics.js';
 import type { Clock } from '../../platform/clock.js';
@@ -286,7 +287,7 @@ export class WalWriter {
     this.#metrics.syncSeconds.observe(millis / 1000);
     if (millis > SLOW_SYNC_MILLIS) {
       this.#logger.warn('slow fdatasync', {
-        took: `${(millis / 1000).toFixed(3)}s`,
+        took: formatGoMillis(millis),
         'expected-duration': '1s',
       });
     }
