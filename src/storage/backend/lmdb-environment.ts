@@ -83,6 +83,7 @@ export class LmdbEnvironment {
   readonly #tables: LmdbTables;
   readonly #snapshots = new Set<LmdbView>();
   #onLastSnapshotClosed: (() => void) | undefined;
+  #rootClosed: Promise<void> | undefined;
 
   /** Opens or creates a file. Throws {@link BackendOpenError}. */
   static async open(path: string, options: LmdbEnvironmentOptions): Promise<LmdbEnvironment> {
@@ -181,7 +182,7 @@ export class LmdbEnvironment {
     for (const snapshot of [...this.#snapshots]) {
       snapshot.close();
     }
-    await this.#root.close();
+    await this.#closeRoot();
   }
 
   /** Closes the file as soon as the last snapshot of it was closed. */
@@ -192,7 +193,12 @@ export class LmdbEnvironment {
         this.#onLastSnapshotClosed = resolve;
       });
     }
-    await this.#root.close();
+    await this.#closeRoot();
+  }
+
+  #closeRoot(): Promise<void> {
+    this.#rootClosed ??= this.#root.close();
+    return this.#rootClosed;
   }
 
   /** Must not throw: lmdb-js would commit the part that it was given. */

@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.js';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
-import type {
-  Backend,
-  BackendSnapshot,
-  Bucket,
-  Row,
+import {
+  type Backend,
+  type BackendSnapshot,
+  type Bucket,
+  MAX_KEY_BYTES,
+  type Row,
 } from '../../../src/storage/backend/backend.js';
 import type { BatchLimits } from '../../../src/storage/backend/batch-timer.js';
 
