@@ -248,6 +248,17 @@ describe('compact', () => {
     expect([...backend.range('key', Buffer.alloc(1))]).toHaveLength(3);
   });
 
+  it('is at least at the revision of a compaction whose last rows an older server deleted', async () => {
+    for (const name of ['scheduledCompactRev', 'finishedCompactRev']) {
+      const first = await open();
+      put(first.store, 'foo');
+      first.backend.put('meta', Buffer.from(name), encodeRevisionKey(9, 0));
+      const { store } = await first.restart();
+      expect([store.compactRevision, store.currentRevision]).toEqual([9, 9]);
+      expect(put(store, 'bar')).toBe(10);
+    }
+  });
+
   it('M18: takes the current revision from the last row, the compacted one from its mark', async () => {
     const first = await open();
     const { backend } = first;
