@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.js';
+import { API_VERSION } from '../base/version.js';
 import type { Clock } from '../platform/clock.js';
 import type { Random } from '../platform/random.js';
 import { GrpcCode, RpcError } from '../proto/errors.js';
@@ -9,9 +10,6 @@ import type { Credentials } from './credentials.js';
 import { CallError, deadlineError, grpcErrorText } from './errors.js';
 import { backoffMillis, isContextCode, isSafeRetry, MAX_UNARY_ATTEMPTS } from './retry-policy.js';
 import type { CallStart, ClientTransport, TransportCall } from './transport/transport.js';
-
-/** The API version the client says it speaks. */
-export const CLIENT_API_VERSION = '3.7';
 
 /** Messages of a server stream that may wait for their reader. */
 const STREAM_QUEUE_BOUND = 16;
@@ -267,7 +265,7 @@ export class Caller {
   }
 
   private metadata(path: string, options: CallOptions): Record<string, string> {
-    const metadata: Record<string, string> = { 'client-api-version': CLIENT_API_VERSION };
+    const metadata: Record<string, string> = { 'client-api-version': API_VERSION };
     const { token } = this.options.credentials;
     if (token !== undefined && path !== AUTHENTICATE_PATH) {
       metadata.token = token;

@@ -1,8 +1,6 @@
+import { FROM_KEY_END, prefixEnd } from '../../client/key-range.js';
 import { type Permission, Permission_Type } from '../../proto/gen/authpb/auth.js';
 import { lines } from './go-text.js';
-
-/** The range end that means "every key from here on". */
-const OPEN_END = Buffer.from([0]);
 
 const ROOT_ROLE = 'root';
 
@@ -40,26 +38,13 @@ function permissionLine({ key, rangeEnd }: KeyRange): Buffer {
 
 /** `[k, e)`. Trap: an open end has no closing bracket in etcdctl. */
 function interval(key: Buffer, rangeEnd: Buffer): Buffer {
-  return rangeEnd.equals(OPEN_END)
+  return rangeEnd.equals(FROM_KEY_END)
     ? Buffer.concat([Buffer.from('['), key, Buffer.from(', <open ended>')])
     : Buffer.concat([Buffer.from('['), key, Buffer.from(', '), rangeEnd, Buffer.from(')')]);
 }
 
 function isPrefixRange(key: Buffer, rangeEnd: Buffer): boolean {
   return key.length > 0 && rangeEnd.equals(prefixEnd(key));
-}
-
-/** The end of the range of all keys with this prefix. */
-function prefixEnd(prefix: Buffer): Buffer {
-  for (let at = prefix.length - 1; at >= 0; at--) {
-    const byte = prefix[at] ?? 0;
-    if (byte < 0xff) {
-      const end = Buffer.from(prefix.subarray(0, at + 1));
-      end[at] = byte + 1;
-      return end;
-    }
-  }
-  return OPEN_END;
 }
 
 /** What `role revoke-permission` prints in the simple form. */
