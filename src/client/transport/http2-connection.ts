@@ -253,13 +253,8 @@ export class Http2Connection {
     const stream = this.session.request(this.headers(start), { endStream: false });
     this.keepalive.callOpened();
     stream.on('close', () => this.keepalive.callClosed());
-    return new Http2Call(
-      stream,
-      this.peer,
-      start.context,
-      this.options,
-      listener,
-      () => this.lossError,
+    return new Http2Call(stream, this.peer, start.context, this.options, listener, () =>
+      this.connectionError(),
     );
   }
 
@@ -282,6 +277,14 @@ export class Http2Connection {
       ...(remaining === undefined ? {} : { 'grpc-timeout': timeoutHeader(remaining) }),
       ...start.metadata,
     };
+  }
+
+  /**
+   * Trap: when the socket closes, Node ends the streams as if the server had cancelled them, before
+   * the session tells that it is closed.
+   */
+  private connectionError(): CallError | undefined {
+    return this.lossError ?? (this.session.destroyed ? connectionLost('EOF') : undefined);
   }
 
   /** No new calls here; those that are open go on. */
