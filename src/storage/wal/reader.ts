@@ -59,6 +59,14 @@ export interface WalReadOptions {
   readonly logger?: Logger;
 }
 
+export interface WalContentsOptions extends WalReadOptions {
+  /**
+   * Refuse a log that has no record of the start snapshot. Default false, as etcd does when it goes
+   * on to write; tools that only read want true.
+   */
+  readonly requireSnapshot?: boolean;
+}
+
 /**
  * Reads a log from `start` on: later entries override earlier ones of the same index (reference:
  * formats 1.7). Nothing is changed on disk.
@@ -69,7 +77,7 @@ export async function readWal(
   fs: Fs,
   directory: string,
   start: WalStart = WAL_BEGINNING,
-  options: WalReadOptions = {},
+  options: WalContentsOptions = {},
 ): Promise<WalContents> {
   const all = await listSegments(fs, directory, options.logger ?? silentLogger);
   const segments = segmentsFrom(all, start.index);
@@ -77,7 +85,9 @@ export async function readWal(
   const end = await readRecords(fs, directory, segments, (record, position) =>
     collector.take(record, position),
   );
-  return collector.contents(segments, end);
+  const contents = collector.contents(segments, end);
+  if (options.requireSnapshot && !contents.snapshotFound) throw snapshotNotFound(directory);
+  return contents;
 }
 
 /** What {@link verifyWal} found. */
@@ -126,8 +136,7 @@ export async function validSnapshots(
   return snapshots.filter((snapshot) => snapshot.index <= commit);
 }
 
-/** The fault of a log that has no record of the snapshot that reading starts from. */
-export function snapshotNotFound(directory: string): WalError {
+function snapshotNotFound(directory: string): WalError {
   return new WalError('snapshot-not-found', 'wal: snapshot not found', { file: directory });
 }
 

@@ -121,9 +121,11 @@ describe('WalWriter', () => {
       snapshotFound: false,
       hardState: { term: 1 },
     });
-    await expect(verifyWal(fs, WAL, { index: index - 1, term: 1 })).rejects.toThrow(
-      'wal: snapshot not found',
-    );
+    const missing = 'wal: snapshot not found';
+    await expect(verifyWal(fs, WAL, { index: index - 1, term: 1 })).rejects.toThrow(missing);
+    await expect(
+      readWal(fs, WAL, { index: index - 1, term: 1 }, { requireSnapshot: true }),
+    ).rejects.toThrow(missing);
   });
 
   it('goes on after a restart, cuts included, with an unbroken CRC chain', async () => {
