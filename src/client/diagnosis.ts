@@ -114,15 +114,27 @@ export function diagnoseFailure(
   return { endpoint, layer: stage, problem: error?.message ?? 'connection closed' };
 }
 
+const TLS_ALERT_RECORD = 0x15;
+const TLS_MAJOR_VERSION = 0x03;
+
+/** True if `error` is a TLS server's refusal, as opposed to an answer that is not TLS. */
+export function isTlsAlert(error: NodeJS.ErrnoException): boolean {
+  return error.code?.includes('_ALERT_') ?? false;
+}
+
+export function tlsExpected(endpoint: string): ConnectionDiagnosis {
+  return {
+    endpoint,
+    layer: 'tls',
+    problem: 'the server expects TLS',
+    hint: 'use an https:// endpoint, with --cacert and perhaps --cert and --key',
+  };
+}
+
 /** What the first bytes of a server that does not speak HTTP/2 in plaintext give away. */
 export function diagnoseFirstBytes(endpoint: string, bytes: Buffer): ConnectionDiagnosis {
-  if (bytes[0] === 0x15 && bytes[1] === 0x03) {
-    return {
-      endpoint,
-      layer: 'tls',
-      problem: 'the server expects TLS',
-      hint: 'use an https:// endpoint, with --cacert and perhaps --cert and --key',
-    };
+  if (bytes[0] === TLS_ALERT_RECORD && bytes[1] === TLS_MAJOR_VERSION) {
+    return tlsExpected(endpoint);
   }
   if (bytes.subarray(0, 5).toString('latin1') === 'HTTP/') {
     return {

@@ -12,6 +12,8 @@ import {
   type ConnectionStage,
   diagnoseFailure,
   diagnoseFirstBytes,
+  isTlsAlert,
+  tlsExpected,
 } from '../diagnosis.js';
 import type { Endpoint } from '../endpoint.js';
 import { CallError } from '../errors.js';
@@ -180,7 +182,32 @@ class ConnectAttempt {
     if (this.stage !== 'http2' || secure || this.signal.aborted) {
       return diagnoseFailure(text, this.stage, error);
     }
-    return diagnoseFirstBytes(text, await this.probeFirstBytes());
+    const firstBytes = await this.probeFirstBytes();
+    // Trap: a TLS server hangs up on plaintext, usually without a word.
+    if (firstBytes.length === 0 && (await this.speaksTls())) {
+      return tlsExpected(text);
+    }
+    return diagnoseFirstBytes(text, firstBytes);
+  }
+
+  /** True if the server answers a TLS greeting in TLS, be it with a refusal. */
+  private speaksTls(): Promise<boolean> {
+    const secure = { ...this.endpoint, secure: true };
+    const socket = dial(secure, { ...this.options.tls, insecureSkipVerify: true });
+    return new Promise((resolve) => {
+      const settle = (answer: boolean): void => {
+        timer.cancel();
+        this.signal.removeEventListener('abort', giveUp);
+        socket.destroy();
+        resolve(answer);
+      };
+      const giveUp = (): void => settle(false);
+      const timer = this.options.clock.setTimer(PROBE_TIMEOUT_MILLIS, giveUp);
+      this.signal.addEventListener('abort', giveUp, { once: true });
+      socket.on('error', (error: NodeJS.ErrnoException) => settle(isTlsAlert(error)));
+      socket.on('close', giveUp);
+      socket.once('secureConnect', () => settle(true));
+    });
   }
 
   /** Sends the start of a plaintext HTTP/2 connection once more and looks at the raw answer. */
