@@ -1,6 +1,5 @@
-import net from 'node:net';
 import { formatGoDuration, quoteGo } from '../../base/go-format.js';
-import { type MemberUrl, splitHostPort } from '../http/address.js';
+import { isIpAddress, type MemberUrl, splitHostPort } from '../http/address.js';
 import type { DeferredLog } from './deferred-log.js';
 import { parseFeatureGates, resolveFeatureGates } from './feature-gates.js';
 import { parseLogRotation } from './log-rotation.js';
@@ -92,7 +91,7 @@ function checkBindUrl(url: MemberUrl): void {
   if (url.scheme.startsWith('unix')) return;
   const { host } = splitHostPort(url.host);
   if (host === 'localhost') return;
-  if (net.isIP(host) === 0 || host.includes('%')) {
+  if (!isIpAddress(host)) {
     throw new Error(`expected IP in URL for binding (${url.text})`);
   }
 }

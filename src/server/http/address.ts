@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** A TCP address. `host` has no brackets; empty means every interface. */
 export interface HostPort {
   readonly host: string;
@@ -63,4 +65,9 @@ export interface MemberUrl {
   readonly path: string;
   /** The URL as text, as it is printed, compared and hashed. */
   readonly text: string;
+}
+
+/** True for an IPv4 or IPv6 address without a zone. */
+export function isIpAddress(host: string): boolean {
+  return isIP(host) !== 0 && !host.includes('%');
 }
