@@ -7,6 +7,8 @@ import { join } from 'node:path';
 const ETCD = '/usr/bin/etcd';
 const ETCDCTL = '/usr/bin/etcdctl';
 const START_TIMEOUT_MILLIS = 20_000;
+/** How long an etcdctl may take to write what is expected of it. */
+const CTL_TIMEOUT_MILLIS = 10_000;
 const POLL_MILLIS = 25;
 /** Another process may take a port between our probe and etcd's bind. */
 const START_ATTEMPTS = 3;
@@ -52,6 +54,8 @@ export interface RealEtcd {
   readonly dataDir: string;
   /** Runs the real etcdctl; the result is what it wrote to stdout. */
   ctl(args: readonly string[], input?: string): Buffer;
+  /** Runs an etcdctl that does not end by itself until it has written `length` bytes to stdout. */
+  ctlUntil(args: readonly string[], length: number): Promise<Buffer>;
   /** Kills the process and keeps the data. */
   kill(): Promise<void>;
   /** Stops the process and removes its data. */
@@ -138,12 +142,34 @@ async function startOn(
         stdio: ['pipe', 'pipe', 'pipe'],
         env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
       }),
+    ctlUntil: (args, length) => runUntil([`--endpoints=${endpoint}`, ...args], length),
     kill: () => end('SIGKILL'),
     stop: async () => {
       await end('SIGKILL');
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+function runUntil(args: readonly string[], length: number): Promise<Buffer> {
+  const child = spawn(ETCDCTL, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
+  });
+  let output = Buffer.alloc(0);
+  const timer = setTimeout(() => child.kill('SIGKILL'), CTL_TIMEOUT_MILLIS);
+  child.stdout.on('data', (chunk: Buffer) => {
+    output = Buffer.concat([output, chunk]);
+    if (output.length >= length) {
+      child.kill('SIGKILL');
+    }
+  });
+  return new Promise((resolve) => {
+    child.on('close', () => {
+      clearTimeout(timer);
+      resolve(output);
+    });
+  });
 }
 
 /** Waits until etcd answers its health check, which needs a leader. */
