@@ -93,8 +93,8 @@ export class KeyTree<V> {
   /** Inserts an entry of weight `weight` at the cursor, where `seek(key)` found nothing. */
   insertAtCursor(key: KeyText, value: V, weight: number): void {
     const leaf = this.#cursorLeaf;
-    insertInto(leaf.keys, this.#cursorPosition, key);
-    insertInto(leaf.values, this.#cursorPosition, value);
+    leaf.keys.splice(this.#cursorPosition, 0, key);
+    leaf.values.splice(this.#cursorPosition, 0, value);
     this.#size++;
     if (weight !== 0) {
       addWeight(leaf, weight);
@@ -206,8 +206,8 @@ export class KeyTree<V> {
       return;
     }
     const position = parent.children.indexOf(left);
-    insertInto(parent.bounds, position, bound);
-    insertInto(parent.children, position + 1, right);
+    parent.bounds.splice(position, 0, bound);
+    parent.children.splice(position + 1, 0, right);
     right.parent = parent;
     if (parent.children.length > NODE_CAPACITY) {
       this.#splitInner(parent);
@@ -288,16 +288,6 @@ function addWeight<V>(leaf: Leaf<V>, delta: number): void {
     node.weight += delta;
     node = node.parent;
   }
-}
-
-/** Inserts by shifting in place: splice would make an array of what it removed. */
-function insertInto<T>(array: T[], position: number, item: T): void {
-  let at = array.length;
-  array.push(item);
-  for (; at > position; at--) {
-    array[at] = array[at - 1] as T;
-  }
-  array[position] = item;
 }
 
 /** The first position whose key is not below `key`. */

@@ -13,7 +13,7 @@ import {
 import { MvccState } from './state.js';
 
 /** Rows read in one turn of the event loop. */
-const CHUNK_ROWS = 10_000;
+const CHUNK_ROWS = 2000;
 
 /** What a backend held. */
 export interface RestoredState {
