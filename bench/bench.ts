@@ -1,0 +1,195 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LoadResult } from './load/job.js';
+import { runLoad } from './load-process.js';
+import type { BenchOptions, ServerKind } from './options.js';
+import { type Figure, plainFigure, rateFigure } from './results.js';
+import { ServerProcess, type ServerProgram } from './server-process.js';
+import { verifySemantics } from './verify.js';
+import { fillLoad, type Load, RATE_WORKLOADS, type RateWorkload } from './workloads.js';
+
+const MEBIBYTE = 2 ** 20;
+/** Lets what the last run left to do in the background come to an end. */
+const PAUSE_MILLIS = 500;
+const MEMORY_TARGET = { most: 1.3 };
+const RESTART_TARGET = { most: 1 };
+
+/** The programs that a benchmark consists of. */
+export interface BenchPrograms {
+  /** The load process. */
+  readonly loadProgram: string;
+  /** Our etcd, a script for Node. */
+  readonly ourProgram: string;
+}
+
+/** Carries out the workloads, one server after the other in each round, and collects figures. */
+export class Bench {
+  readonly #options: BenchOptions;
+  readonly #programs: BenchPrograms;
+  readonly #progress: (text: string) => void;
+  readonly #directory: string;
+  readonly #servers = new Set<ServerProcess>();
+
+  constructor(options: BenchOptions, programs: BenchPrograms, progress: (text: string) => void) {
+    this.#options = options;
+    this.#programs = programs;
+    this.#progress = progress;
+    mkdirSync(options.directory, { recursive: true });
+    this.#directory = mkdtempSync(join(options.directory, 'etcdkit-bench-'));
+  }
+
+  async run(): Promise<Figure[]> {
+    const figures: Figure[] = [];
+    for (const group of this.#groups()) figures.push(...(await this.#rates(group)));
+    if (this.#options.only.includes('million')) figures.push(...(await this.#memoryAndRestart()));
+    return figures;
+  }
+
+  /** Ends what still runs and removes all data; for the end of this process, whatever its cause. */
+  abandon(): void {
+    for (const server of this.#servers) server.killNow();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Workloads that share their servers; when profiling, each has servers of its own. */
+  #groups(): RateWorkload[][] {
+    const chosen = RATE_WORKLOADS.filter(({ name }) => this.#options.only.includes(name));
+    if (this.#options.profileDirectory !== undefined) return chosen.map((workload) => [workload]);
+    return ['write', 'read', 'watch']
+      .map((group) => chosen.filter((workload) => workload.group === group))
+      .filter((group) => group.length > 0);
+  }
+
+  async #rates(group: readonly RateWorkload[]): Promise<Figure[]> {
+    const servers = new Map<ServerKind, ServerProcess>();
+    for (const kind of this.#options.servers) {
+      const server = await this.#create(kind, group.map(({ name }) => name).join('+'));
+      servers.set(kind, server);
+      await server.start();
+      await verifySemantics(server.port);
+      await this.#load(server, fillLoad(this.#options.keys));
+    }
+    const figures: Figure[] = [];
+    for (const workload of group) figures.push(await this.#rate(workload, servers));
+    for (const server of servers.values()) await this.#end(server);
+    return figures;
+  }
+
+  async #rate(
+    workload: RateWorkload,
+    servers: ReadonlyMap<ServerKind, ServerProcess>,
+  ): Promise<Figure> {
+    const { name, title, unit, target } = workload;
+    const { seconds, keys, runs } = this.#options;
+    const results = new Map<ServerKind, LoadResult[]>();
+    for (let run = 0; run < runs; run++) {
+      for (const [kind, server] of servers) {
+        const result = await this.#load(server, workload.load({ seconds, keys, run }));
+        const rate = Math.round(result.completed / result.seconds);
+        this.#progress(`${title}: ${kind} ${rate.toLocaleString('en-US')} ${unit}`);
+        results.set(kind, [...(results.get(kind) ?? []), result]);
+      }
+    }
+    return rateFigure(
+      {
+        workload: name,
+        title,
+        unit,
+        target: target === undefined ? undefined : { least: target },
+      },
+      results,
+    );
+  }
+
+  async #memoryAndRestart(): Promise<Figure[]> {
+    const measured = new Map<ServerKind, ManyKeys>();
+    for (const kind of this.#options.servers) {
+      measured.set(kind, await this.#measureManyKeys(kind));
+    }
+    const keys = this.#options.manyKeys.toLocaleString('en-US');
+    const figure = (
+      title: string,
+      unit: string,
+      target: Figure['target'],
+      read: (of: ManyKeys) => readonly number[],
+    ): Figure =>
+      plainFigure(
+        { workload: 'million', title, unit, target },
+        new Map([...measured].map(([kind, of]) => [kind, read(of)])),
+      );
+    return [
+      figure(`load of ${keys} keys`, 'puts/s', undefined, (of) => [of.loadRate]),
+      figure('  memory after it', 'MiB', MEMORY_TARGET, (of) => [of.loaded.resident / MEBIBYTE]),
+      figure('  of it anonymous', 'MiB', undefined, (of) => [of.loaded.anonymous / MEBIBYTE]),
+      figure('  at its peak', 'MiB', undefined, (of) => [of.loaded.peak / MEBIBYTE]),
+      figure('restart', 's', RESTART_TARGET, (of) => of.restarts),
+      figure('  memory after it', 'MiB', MEMORY_TARGET, (of) => [of.restarted.resident / MEBIBYTE]),
+      figure('  at its peak', 'MiB', undefined, (of) => [of.restarted.peak / MEBIBYTE]),
+    ];
+  }
+
+  async #measureManyKeys(kind: ServerKind): Promise<ManyKeys> {
+    const server = await this.#create(kind, 'million');
+    await server.start();
+    const load = await this.#load(server, fillLoad(this.#options.manyKeys));
+    const loaded = server.memory();
+    const restarts: number[] = [];
+    for (let run = 0; run < this.#options.runs; run++) {
+      await server.stop();
+      restarts.push(await server.start());
+    }
+    const restarted = server.memory();
+    this.#progress(
+      `million: ${kind} ${Math.round(loaded.resident / MEBIBYTE)} MiB, restart ${restarts
+        .map((seconds) => seconds.toFixed(2))
+        .join(', ')} s`,
+    );
+    await this.#end(server);
+    return { loadRate: load.completed / load.seconds, loaded, restarts, restarted };
+  }
+
+  async #load(server: ServerProcess, load: Load): Promise<LoadResult> {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+    const target = { port: server.port, serverPid: server.pid };
+    const result = await runLoad(this.#programs.loadProgram, { ...load, ...target });
+    if (result.failed > 0) {
+      throw new Error(`${result.failed} failures, the first: ${result.firstFailure}`);
+    }
+    return result;
+  }
+
+  async #create(kind: ServerKind, label: string): Promise<ServerProcess> {
+    const directory = join(this.#directory, `${kind}-${label}`);
+    mkdirSync(directory);
+    const server = await ServerProcess.create(this.#program(kind, label), directory);
+    this.#servers.add(server);
+    return server;
+  }
+
+  async #end(server: ServerProcess): Promise<void> {
+    await server.stop();
+    this.#servers.delete(server);
+    rmSync(server.directory, { recursive: true, force: true });
+  }
+
+  #program(kind: ServerKind, label: string): ServerProgram {
+    if (kind === 'etcd') return { command: this.#options.etcd, args: [] };
+    const { profileDirectory } = this.#options;
+    const profile =
+      profileDirectory === undefined
+        ? []
+        : [
+            '--cpu-prof',
+            `--cpu-prof-dir=${profileDirectory}`,
+            `--cpu-prof-name=${label}.cpuprofile`,
+          ];
+    return { command: process.execPath, args: [...profile, this.#programs.ourProgram] };
+  }
+}
+
+interface ManyKeys {
+  readonly loadRate: number;
+  readonly loaded: ReturnType<ServerProcess['memory']>;
+  readonly restarts: readonly number[];
+  readonly restarted: ReturnType<ServerProcess['memory']>;
+}

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+
+/** Linux counts process times in hundredths of a second (USER_HZ) on every architecture. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU seconds that a process has used so far, user and system. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The second field, the name, may contain spaces; it ends at the last parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const userTicks = Number(fields[11]);
+  const systemTicks = Number(fields[12]);
+  return (userTicks + systemTicks) / TICKS_PER_SECOND;
+}
+
+/** Measures the CPU time of this process and of the server from its creation on. */
+export class CpuMeter {
+  readonly #serverPid: number;
+  readonly #server: number;
+  readonly #client: NodeJS.CpuUsage;
+
+  constructor(serverPid: number) {
+    this.#serverPid = serverPid;
+    this.#server = cpuSecondsOf(serverPid);
+    this.#client = process.cpuUsage();
+  }
+
+  read(): { clientCpuSeconds: number; serverCpuSeconds: number } {
+    const { user, system } = process.cpuUsage(this.#client);
+    return {
+      clientCpuSeconds: (user + system) / 1e6,
+      serverCpuSeconds: cpuSecondsOf(this.#serverPid) - this.#server,
+    };
+  }
+}

@@ -1,0 +1,64 @@
+import type { LoadResult } from './load/job.js';
+import type { ServerKind } from './options.js';
+import type { WorkloadName } from './workloads.js';
+
+/** One figure measured for one or both servers. */
+export interface Figure {
+  readonly workload: WorkloadName;
+  readonly title: string;
+  readonly unit: string;
+  readonly values: Readonly<Partial<Record<ServerKind, number>>>;
+  /** Every run behind the median of `values`. */
+  readonly samples: Readonly<Partial<Record<ServerKind, readonly number[]>>>;
+  /** ours / etcd; undefined if only one was measured. */
+  readonly ratio: number | undefined;
+  readonly target: Target | undefined;
+  /** Details of the median run; only of workloads that are a load. */
+  readonly runs: Readonly<Partial<Record<ServerKind, LoadResult>>>;
+}
+
+/** The bound of a ratio: rates must reach it, times and sizes must not exceed it. */
+export interface Target {
+  readonly least?: number;
+  readonly most?: number;
+}
+
+export function isMet(ratio: number, { least, most }: Target): boolean {
+  return (least === undefined || ratio >= least) && (most === undefined || ratio <= most);
+}
+
+/** The figure of several runs per server. */
+export function rateFigure(
+  description: Pick<Figure, 'workload' | 'title' | 'unit' | 'target'>,
+  results: ReadonlyMap<ServerKind, readonly LoadResult[]>,
+): Figure {
+  const runs: Partial<Record<ServerKind, LoadResult>> = {};
+  const samples = new Map<ServerKind, readonly number[]>();
+  for (const [kind, list] of results) {
+    const median = [...list].sort((left, right) => rateOf(left) - rateOf(right))[
+      Math.floor(list.length / 2)
+    ];
+    if (median !== undefined) runs[kind] = median;
+    samples.set(kind, list.map(rateOf));
+  }
+  return { ...plainFigure(description, samples), runs };
+}
+
+export function plainFigure(
+  description: Pick<Figure, 'workload' | 'title' | 'unit' | 'target'>,
+  samples: ReadonlyMap<ServerKind, readonly number[]>,
+): Figure {
+  const values: Partial<Record<ServerKind, number>> = {};
+  for (const [kind, list] of samples) values[kind] = medianOf(list);
+  const { ours, etcd } = values;
+  const ratio = ours === undefined || etcd === undefined ? undefined : ours / etcd;
+  return { ...description, values, samples: Object.fromEntries(samples), ratio, runs: {} };
+}
+
+function rateOf(result: LoadResult): number {
+  return result.completed / result.seconds;
+}
+
+function medianOf(values: readonly number[]): number {
+  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0;
+}
