@@ -1,5 +1,6 @@
 import type { CallOptions } from '../client/caller.js';
 import type { Client } from '../client/client.js';
+import { diagnosisText } from '../client/diagnosis.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { type Flags, INHERITED_GROUP } from './args/flags.js';
 import { BaseCommand } from './base-command.js';
@@ -17,6 +18,9 @@ import { callFailure, Session } from './session.js';
  * before it reads the environment.
  */
 export type DeadlineRule = 'before-setup' | 'after-setup' | 'none';
+
+/** How long a command without a deadline waits before it says what for. */
+const WAIT_NOTICE_MILLIS = 5_000;
 
 /** What the work of a client command gets. */
 export interface ClientContext {
@@ -68,8 +72,23 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
       const client = await session.client();
       const options =
         rule === 'before-setup' ? { deadlineMillis: started + timeout } : session.deadline(rule);
-      await work({ client, printer, session, options });
+      const notice =
+        rule === 'none'
+          ? nodeClock.setTimer(WAIT_NOTICE_MILLIS, () => this.tellWhatItWaitsFor(client))
+          : undefined;
+      try {
+        await work({ client, printer, session, options });
+      } finally {
+        notice?.cancel();
+      }
     });
+  }
+
+  /** A command without a deadline would otherwise wait in silence for a server that is not there. */
+  private tellWhatItWaitsFor(client: Client): void {
+    const problems = client.diagnoses().map(diagnosisText);
+    if (problems.length === 0) return;
+    this.terminal.error(`still waiting for a connection: ${problems.join('; ')}\n`);
   }
 
   /** Flags that variables may set: the globals, and what a parent command declares. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { EXIT_BROKEN_PIPE } from './exit.js';
+import { EXIT_BROKEN_PIPE, ExitCode } from './exit.js';
 
 /** The outside of a command: its streams and environment. Tests pass their own. */
 export interface Terminal {
@@ -26,15 +26,24 @@ export const processTerminal: Terminal = {
  * SIGPIPE ends a Go program.
  */
 export function exitOnBrokenPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      process.exit(error.code === 'EPIPE' ? EXIT_BROKEN_PIPE : 1);
-    });
-  }
+  process.stdout.on('error', exitForStreamError);
+  process.stderr.on('error', exitForStreamError);
 }
 
 /** Waits until all that was written left the process, then ends it. */
 export function exitAfterFlush(exitCode: number): void {
   process.exitCode = exitCode;
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
+  flush(process.stdout, () => flush(process.stderr, () => process.exit(exitCode)));
+}
+
+function flush(stream: NodeJS.WriteStream, done: () => void): void {
+  stream.write('', (error) => {
+    // The callback hears of a failed write before the error event does.
+    if (error) exitForStreamError(error);
+    done();
+  });
+}
+
+function exitForStreamError(error: NodeJS.ErrnoException): never {
+  process.exit(error.code === 'EPIPE' ? EXIT_BROKEN_PIPE : ExitCode.Error);
 }
