@@ -94,6 +94,7 @@ export class Caller {
       const deadlineMillis = this.clock.monotonicMillis() + dialTimeoutMillis;
       return (await this.call(SERVICES.auth.authenticate, login, { deadlineMillis })).token;
     });
+    this.loggedIn = true;
   }
 
   /** A stream of responses to one request. Leaving the iteration early cancels it. */
@@ -279,7 +280,6 @@ export class Caller {
   private async ensureToken(path: string): Promise<void> {
     if (path !== AUTHENTICATE_PATH && !this.loggedIn) {
       await this.authenticate();
-      this.loggedIn = true;
     }
   }
 
