@@ -271,6 +271,48 @@ describe('retries', () => {
   });
 });
 
+describe('several endpoints', () => {
+  async function counting(): Promise<{ server: FakeGrpcServer; calls: () => number }> {
+    return serveInTurn(ok);
+  }
+
+  it('takes them in turn', async () => {
+    const servers = [await counting(), await counting()];
+    const client = new Client({ endpoints: servers.map(({ server }) => server.endpoint) });
+    cleanups.push(() => client.close());
+    await expect
+      .poll(async () => {
+        await client.kv.range({ key });
+        return servers.every(({ calls }) => calls() > 0);
+      })
+      .toBe(true);
+    const before = servers.map(({ calls }) => calls());
+    for (let call = 0; call < 6; call++) {
+      await client.kv.range({ key });
+    }
+    expect(servers.map(({ calls }, index) => calls() - (before[index] ?? 0))).toEqual([3, 3]);
+  });
+
+  it('goes on with the others when one is gone, and comes back to it', async () => {
+    const [first, second] = [await counting(), await counting()];
+    const client = new Client({ endpoints: [first.server.endpoint, second.server.endpoint] });
+    cleanups.push(() => client.close());
+    client.connect();
+    await expect.poll(() => first.server.sessions.length + second.server.sessions.length).toBe(2);
+    first.server.sessions[0]?.destroy();
+    for (let call = 0; call < 4; call++) {
+      expect((await client.kv.range({ key })).count).toBe(7);
+    }
+    await expect.poll(() => first.server.sessions.length).toBe(2);
+    await expect
+      .poll(async () => {
+        await client.kv.range({ key });
+        return first.calls() > 0;
+      })
+      .toBe(true);
+  });
+});
+
 describe('diagnosis of connections', () => {
   /** The first thing the client finds out about an endpoint. */
   async function failure(endpoint: string, options: Partial<ClientOptions> = {}) {
