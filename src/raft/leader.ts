@@ -1,5 +1,10 @@
 import { decodeConfChange } from './confchange/codec.js';
-import { asConfChangeV2, type ConfChangeV2, confChangeText } from './confchange/conf-change.js';
+import {
+  asConfChangeV2,
+  type ConfChangeV2,
+  confChangeText,
+  leavesJoint,
+} from './confchange/conf-change.js';
 import type { EntryPayload, RaftCore } from './core.js';
 import { RaftError, RaftInvariantError } from './errors.js';
 import { VoteResult } from './quorum/majority.js';
@@ -139,13 +144,14 @@ function admitConfChanges(
 
 function refuseConfChange(core: RaftCore, change: ConfChangeV2): string | undefined {
   const { applied } = core.log;
-  const wantsLeave = change.changes.length === 0;
   const { isJoint } = core.tracker.config.voters;
   if (core.pendingConfIndex > applied) {
     return `possible unapplied conf change at index ${core.pendingConfIndex} (applied to ${applied})`;
   }
-  if (isJoint && !wantsLeave) return 'must transition out of joint config first';
-  if (!isJoint && wantsLeave) return 'not in joint state; refusing empty conf change';
+  if (isJoint && !leavesJoint(change)) return 'must transition out of joint config first';
+  if (!isJoint && change.changes.length === 0) {
+    return 'not in joint state; refusing empty conf change';
+  }
   return undefined;
 }
 
