@@ -38,6 +38,8 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
 
   /** ETCDCTL_* variables that the command reads itself, beside those of its flags. */
   protected readonly ownVariables: readonly string[] = [];
+  /** Name of the client in log lines. */
+  protected readonly loggerName: string = 'etcd-client';
 
   /** Does `work` with a session, and closes it whatever happens. */
   protected async withSession(
@@ -50,6 +52,7 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
       values: flags,
       given,
       ownVariables: this.ownVariables,
+      loggerName: this.loggerName,
     });
     try {
       await work(session, await this.printer(session.flags));

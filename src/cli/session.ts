@@ -1,3 +1,4 @@
+import type { Logger } from '../base/logger.js';
 import type { CallOptions } from '../client/caller.js';
 import { Client, type ClientOptions } from '../client/client.js';
 import { diagnosisText } from '../client/diagnosis.js';
@@ -10,7 +11,7 @@ import { CommandFailure, ExitCode } from './exit.js';
 import type { GlobalValues } from './global-flags.js';
 import { UnsupportedFormatError } from './printers/printer.js';
 import type { Terminal } from './terminal.js';
-import { ToolLogger } from './tool-log.js';
+import { isLogLevel, ToolLogger } from './tool-log.js';
 
 /** What a session is opened with. */
 export interface SessionOptions {
@@ -21,6 +22,8 @@ export interface SessionOptions {
   readonly given: ReadonlySet<string>;
   /** ETCDCTL_* variables that the command reads itself. */
   readonly ownVariables: readonly string[];
+  /** Name of the client in log lines. */
+  readonly loggerName: string;
 }
 
 type SharedOptions = Omit<ClientOptions, 'endpoints'>;
@@ -69,7 +72,7 @@ export class Session {
       keepaliveTimeoutMillis: flags['keepalive-timeout'],
       maxSendBytes: flags['max-request-bytes'],
       maxReceiveBytes: flags['max-recv-bytes'],
-      logger: logger.at('client/caller.ts').named('etcd-client'),
+      logger: clientLogger(terminal, options.loggerName),
       ...(tls === undefined ? {} : { tls }),
       ...(await authOptions(flags, terminal)),
     };
@@ -135,6 +138,12 @@ export function callFailure(
     cause: error,
     ...(hint === '' ? {} : { hint }),
   });
+}
+
+/** The log of the client, at the level that ETCD_CLIENT_DEBUG names (reference: cli 2.7). */
+function clientLogger(terminal: Terminal, name: string): Logger {
+  const level = terminal.environment.ETCD_CLIENT_DEBUG ?? '';
+  return new ToolLogger(terminal, isLogLevel(level) ? level : 'info', name, 'client/caller.ts');
 }
 
 async function discover(

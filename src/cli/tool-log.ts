@@ -11,6 +11,11 @@ const SEVERITY: Readonly<Record<LogLevel, number>> = {
   fatal: 6,
 };
 
+/** Whether a text names a level. */
+export function isLogLevel(text: string): text is LogLevel {
+  return Object.hasOwn(SEVERITY, text);
+}
+
 /** etcdctl's own log: zap-like JSON lines on stderr (reference: cli 1.4). */
 export class ToolLogger implements Logger {
   readonly #terminal: Terminal;

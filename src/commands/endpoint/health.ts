@@ -16,6 +16,7 @@ export default class EndpointHealth extends ClientCommand<typeof ENDPOINT_FLAGS>
   static override usage = 'endpoint health';
   static override section: Section = 'Cluster maintenance commands';
   static override flags = ENDPOINT_FLAGS;
+  protected override readonly loggerName = 'client';
 
   protected override async execute(): Promise<void> {
     await this.withSession(async (session, printer) => {
