@@ -43,7 +43,7 @@ export class KeyIndex {
     const tree = this.#tree;
     const record = tree.seek(key);
     if (record === undefined) {
-      tree.insertAtCursor(key, new SingleRevision(main, sub, main, 1), 1);
+      tree.insertAtCursor(key, new SingleRevision(main, sub, main, 1), 1, main);
       return this.#report(main, sub, main, 1);
     }
     let history: KeyHistory;
@@ -52,10 +52,8 @@ export class KeyIndex {
       tree.replaceAtCursor(history);
     } else {
       history = record;
-      if (!history.isLive) {
-        tree.addWeightAtCursor(1);
-      }
     }
+    tree.noteChangeAtCursor(history.isLive ? 0 : 1, main);
     const { open } = history;
     open.append(main, sub);
     return this.#report(main, sub, open.created, open.version);
@@ -78,7 +76,7 @@ export class KeyIndex {
     if (!history.tombstone(main, sub)) {
       return false;
     }
-    tree.addWeightAtCursor(-1);
+    tree.noteChangeAtCursor(-1, main);
     return true;
   }
 
@@ -97,9 +95,9 @@ export class KeyIndex {
   ): boolean {
     if (this.#tree.seek(key) === undefined) {
       if (isTombstone) {
-        this.#tree.insertAtCursor(key, KeyHistory.ofTombstone(main, sub), 0);
+        this.#tree.insertAtCursor(key, KeyHistory.ofTombstone(main, sub), 0, main);
       } else {
-        this.#tree.insertAtCursor(key, new SingleRevision(main, sub, created, version), 1);
+        this.#tree.insertAtCursor(key, new SingleRevision(main, sub, created, version), 1, main);
       }
       return true;
     }
@@ -135,26 +133,19 @@ export class KeyIndex {
     return entries;
   }
 
-  /** How many keys {@link range} without a limit would find, by visiting them. */
+  /**
+   * How many keys {@link range} without a limit would find. It visits the two ends of the range and
+   * what changed after `atRevision`: now and at recent revisions it is fast however many keys there
+   * are.
+   */
   count(start: KeyText, end: KeyText | undefined, atRevision: number): number {
-    let count = 0;
-    const found = new VisibleRevision();
-    this.#tree.scan(start, end, (_key, record) => {
-      if (lookUp(record, atRevision, found)) {
-        count++;
-      }
-      return true;
-    });
-    return count;
-  }
-
-  /** As {@link count} at the newest revision, in logarithmic time. */
-  countLive(start: KeyText, end: KeyText | undefined): number {
     if (end !== undefined && end <= start) {
       return 0;
     }
-    const upTo = end === undefined ? this.#tree.weight : this.#tree.weightBefore(end);
-    return upTo - this.#tree.weightBefore(start);
+    const found = new VisibleRevision();
+    return this.#tree.weightAt(start, end, atRevision, (record) =>
+      lookUp(record, atRevision, found) ? 1 : 0,
+    );
   }
 
   /** Visits at most `limit` keys from `start` on; returns where to go on, or undefined at the end. */

@@ -9,6 +9,7 @@ class Leaf<V> {
   keys: KeyText[];
   values: V[];
   weight = 0;
+  stamp = 0;
   parent: Inner<V> | undefined = undefined;
   next: Leaf<V> | undefined = undefined;
   previous: Leaf<V> | undefined = undefined;
@@ -24,6 +25,7 @@ class Inner<V> {
   bounds: KeyText[];
   children: Node<V>[];
   weight = 0;
+  stamp = 0;
   parent: Inner<V> | undefined = undefined;
 
   constructor(bounds: KeyText[], children: Node<V>[]) {
@@ -36,12 +38,14 @@ type Node<V> = Leaf<V> | Inner<V>;
 
 /**
  * A sorted map from key to value: a B+tree whose leaves hold keys and values in parallel arrays, so
- * that an entry costs its string, its value and two slots. Every entry has a weight, 0 or 1, that
- * the owner keeps; {@link weightBefore} sums them in logarithmic time.
+ * that an entry costs its string, its value and two slots.
+ *
+ * Every entry has a weight, 0 or 1, and every change of weights a stamp that never decreases. Each
+ * node knows the weight and the latest stamp beneath it; so {@link weightAt} sums the weights as of
+ * any stamp by visiting only what changed since, and the two ends of the range.
  *
  * Work on one entry goes through the cursor: {@link seek} places it, the cursor methods act there.
- * Any change of the tree other than {@link replaceAtCursor} and {@link addWeightAtCursor} leaves
- * the cursor undefined.
+ * Inserting and removing leave the cursor undefined.
  */
 export class KeyTree<V> {
   #root: Node<V> = new Leaf<V>([], []);
@@ -85,20 +89,18 @@ export class KeyTree<V> {
     this.#cursorLeaf.values[this.#cursorPosition] = value;
   }
 
-  /** Changes the weight of the entry under the cursor by `delta`. */
-  addWeightAtCursor(delta: number): void {
-    addWeight(this.#cursorLeaf, delta);
+  /** Notes a change at `stamp` of the entry under the cursor, and of its weight by `delta`. */
+  noteChangeAtCursor(delta: number, stamp: number): void {
+    noteChange(this.#cursorLeaf, delta, stamp);
   }
 
   /** Inserts an entry of weight `weight` at the cursor, where `seek(key)` found nothing. */
-  insertAtCursor(key: KeyText, value: V, weight: number): void {
+  insertAtCursor(key: KeyText, value: V, weight: number, stamp: number): void {
     const leaf = this.#cursorLeaf;
     leaf.keys.splice(this.#cursorPosition, 0, key);
     leaf.values.splice(this.#cursorPosition, 0, value);
     this.#size++;
-    if (weight !== 0) {
-      addWeight(leaf, weight);
-    }
+    noteChange(leaf, weight, stamp);
     if (leaf.keys.length > NODE_CAPACITY) {
       this.#splitLeaf(leaf);
     }
@@ -141,22 +143,17 @@ export class KeyTree<V> {
     }
   }
 
-  /** The sum of the weights of the keys below `key`. */
-  weightBefore(key: KeyText): number {
-    let sum = 0;
-    let node = this.#root;
-    while (node instanceof Inner) {
-      const position = upperBound(node.bounds, key);
-      for (let i = 0; i < position; i++) {
-        sum += (node.children[i] as Node<V>).weight;
-      }
-      node = node.children[position] as Node<V>;
-    }
-    const position = lowerBound(node.keys, key);
-    for (let i = 0; i < position; i++) {
-      sum += this.#weightOf(node.values[i] as V);
-    }
-    return sum;
+  /**
+   * The sum of the weights, as of `stamp`, of the entries with start <= key < end (undefined: no
+   * bound). `weightOf` tells the weight of a value as of then.
+   */
+  weightAt(
+    start: KeyText | undefined,
+    end: KeyText | undefined,
+    stamp: number,
+    weightOf: (value: V) => number,
+  ): number {
+    return weightAt(this.#root, start, end, stamp, weightOf);
   }
 
   #leafOf(key: KeyText): Leaf<V> {
@@ -196,10 +193,12 @@ export class KeyTree<V> {
   #attachRight(left: Node<V>, bound: KeyText, right: Node<V>, weight: number): void {
     left.weight -= weight;
     right.weight = weight;
+    right.stamp = left.stamp;
     const parent = left.parent;
     if (parent === undefined) {
       const root = new Inner<V>([bound], [left, right]);
       root.weight = left.weight + right.weight;
+      root.stamp = left.stamp;
       left.parent = root;
       right.parent = root;
       this.#root = root;
@@ -277,17 +276,50 @@ export class KeyTree<V> {
     leaf.keys = leaf.keys.concat(next.keys);
     leaf.values = leaf.values.concat(next.values);
     leaf.weight += next.weight;
+    leaf.stamp = Math.max(leaf.stamp, next.stamp);
     next.weight = 0;
     this.#dropLeaf(next);
   }
 }
 
-function addWeight<V>(leaf: Leaf<V>, delta: number): void {
+function noteChange<V>(leaf: Leaf<V>, delta: number, stamp: number): void {
   let node: Node<V> | undefined = leaf;
-  while (node !== undefined) {
+  // No node has a later stamp than its parent, so there is nothing to do above an equal one.
+  while (node !== undefined && (delta !== 0 || node.stamp !== stamp)) {
     node.weight += delta;
+    node.stamp = stamp;
     node = node.parent;
   }
+}
+
+function weightAt<V>(
+  node: Node<V>,
+  start: KeyText | undefined,
+  end: KeyText | undefined,
+  stamp: number,
+  weightOf: (value: V) => number,
+): number {
+  if (start === undefined && end === undefined && node.stamp <= stamp) {
+    return node.weight;
+  }
+  let sum = 0;
+  if (node instanceof Leaf) {
+    const from = start === undefined ? 0 : lowerBound(node.keys, start);
+    const to = end === undefined ? node.keys.length : lowerBound(node.keys, end);
+    for (let i = from; i < to; i++) {
+      sum += weightOf(node.values[i] as V);
+    }
+    return sum;
+  }
+  const first = start === undefined ? 0 : upperBound(node.bounds, start);
+  const last = end === undefined ? node.bounds.length : upperBound(node.bounds, end);
+  for (let i = first; i <= last; i++) {
+    const child = node.children[i] as Node<V>;
+    const childStart = i === first ? start : undefined;
+    const childEnd = i === last ? end : undefined;
+    sum += weightAt(child, childStart, childEnd, stamp, weightOf);
+  }
+  return sum;
 }
 
 /** The first position whose key is not below `key`. */

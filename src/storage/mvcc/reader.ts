@@ -58,16 +58,12 @@ export class MvccReader {
     return [{ key, main, sub, created, version }];
   }
 
-  /** How many keys of a range are visible at a revision: logarithmic for now, else linear. */
+  /** How many keys of a range are visible at a revision; fast at recent ones. */
   count(key: KeyText, rangeEnd: RangeEnd, atRevision: number): number {
-    const { index, newestRevision } = this.state;
     if (rangeEnd === ONE_KEY) {
       return this.lookUp(key, atRevision) === undefined ? 0 : 1;
     }
-    const end = exclusiveEnd(rangeEnd);
-    return atRevision >= newestRevision
-      ? index.countLive(key, end)
-      : index.count(key, end, atRevision);
+    return this.state.index.count(key, exclusiveEnd(rangeEnd), atRevision);
   }
 
   /**

@@ -64,7 +64,6 @@ export async function restoreState(
   const { finished = -1, scheduled = -1 } = marks;
   state.compactRevision = finished;
   state.currentRevision = Math.max(state.currentRevision, finished, scheduled);
-  state.newestRevision = state.currentRevision;
   const unfinishedCompaction = scheduled > finished ? scheduled : undefined;
   return { state, leases, unfinishedCompaction };
 }

@@ -9,8 +9,6 @@ export class MvccState {
   currentRevision = 1;
   /** The revision compacted last, or being compacted; -1 if there was none. */
   compactRevision = -1;
-  /** The newest revision in the index: one above `currentRevision` within a write transaction. */
-  newestRevision = 1;
   /** Whether a write transaction is open. */
   isWriting = false;
 

@@ -28,6 +28,7 @@ export class WriteTransaction extends MvccReader {
   readonly #context: WriteContext;
   readonly #main: number;
   readonly #events: MvccEvent[] = [];
+  #isEnded = false;
 
   constructor(context: WriteContext) {
     super(context.state);
@@ -51,6 +52,7 @@ export class WriteTransaction extends MvccReader {
 
   /** Writes a key. `lease` 0n detaches it from any. Returns the revision (reference: semantics 3.4). */
   put(key: Buffer, value: Buffer, lease: bigint): number {
+    this.#requireOpen();
     const { state, leases, metrics } = this.#context;
     const main = this.#main;
     const text = keyText(key);
@@ -66,7 +68,7 @@ export class WriteTransaction extends MvccReader {
     });
     state.backend.put('key', encodeRevisionKey(main, sub), keyValue);
     const isCreate = version === 1;
-    this.#note({ isDelete: false, key: text, keyValue, isCreate, modRevision: main });
+    this.#events.push({ isDelete: false, key: text, keyValue, isCreate, modRevision: main });
     const before = isCreate ? 0n : leases.leaseOf(text);
     if (before !== lease) {
       if (before !== 0n) {
@@ -87,6 +89,7 @@ export class WriteTransaction extends MvccReader {
    * there were (reference: semantics 3.5).
    */
   deleteRange(key: KeyText, rangeEnd: RangeEnd, previous?: Buffer[]): number {
+    this.#requireOpen();
     const entries = this.select(key, rangeEnd, this.revision, 0);
     for (const entry of entries) {
       previous?.push(this.fetch(entry));
@@ -97,7 +100,9 @@ export class WriteTransaction extends MvccReader {
 
   /** Ends the transaction; the change is announced before anybody can read it. */
   end(): void {
+    this.#requireOpen();
     const { state, metrics } = this.#context;
+    this.#isEnded = true;
     state.isWriting = false;
     if (!this.isChanged) {
       return;
@@ -105,6 +110,12 @@ export class WriteTransaction extends MvccReader {
     state.currentRevision = this.#main;
     metrics.keys.set(state.index.size);
     this.#context.onChange({ revision: this.#main, events: this.#events });
+  }
+
+  #requireOpen(): void {
+    if (this.#isEnded) {
+      throw new Error('the write transaction has ended');
+    }
   }
 
   #delete(key: KeyText): void {
@@ -116,16 +127,11 @@ export class WriteTransaction extends MvccReader {
     // Trap: a stored tombstone is {key} alone; only the event carries mod_revision.
     state.backend.put('key', encodeRevisionKey(main, sub, true), encodeTombstone(bytes));
     const keyValue = encodeDeletedKeyValue(bytes, main);
-    this.#note({ isDelete: true, key, keyValue, isCreate: false, modRevision: main });
+    this.#events.push({ isDelete: true, key, keyValue, isCreate: false, modRevision: main });
     const lease = leases.leaseOf(key);
     if (lease !== 0n) {
       leases.detach(lease, key);
     }
     metrics.deletes.inc();
-  }
-
-  #note(event: MvccEvent): void {
-    this.#events.push(event);
-    this.#context.state.newestRevision = this.#main;
   }
 }

@@ -168,6 +168,9 @@ describe('reading', () => {
     const txn = store.write();
     expect(() => store.write()).toThrow('a write transaction is open already');
     txn.end();
+    const ended = 'the write transaction has ended';
+    expect(() => txn.put(Buffer.from('k'), Buffer.from('v'), 0n)).toThrow(ended);
+    expect(() => txn.end()).toThrow(ended);
     store.write().end();
   });
 });
@@ -287,6 +290,33 @@ describe('compact', () => {
     expect(stateAt(store, 91)).toEqual(during);
     // One row a key at 91, then 92 to 102.
     expect([...backend.range('key', Buffer.alloc(1))]).toHaveLength(10 + 11);
+  });
+
+  it('lets every turn read right and write while thousands of keys are compacted', async () => {
+    const { store } = await open();
+    const keyOf = (i: number): string => `k${String(i).padStart(5, '0')}`;
+    for (let round = 0; round < 3; round++) {
+      for (let i = round; i < 2400; i += round + 1) {
+        put(store, keyOf(i), `${round}`);
+      }
+    }
+    del(store, keyOf(1000), keyOf(1800));
+    put(store, keyOf(1500), 'again');
+    const at = store.currentRevision;
+    const expected = stateAt(store, at);
+    let isDone = false;
+    void store.compact(at).then(() => {
+      isDone = true;
+    });
+    for (let turn = 0; !isDone; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      put(store, keyOf(turn * 7), 'during');
+      del(store, keyOf(turn * 11), keyOf(turn * 11 + 5));
+      expect(stateAt(store, at)).toEqual(expected);
+      expect(store.reader.count('k', 'l', at)).toBe(expected.length);
+      expect(store.reader.count('k', 'l', store.currentRevision)).toBe(get(store, 'k', 'l').length);
+    }
+    expect(stateAt(store, at)).toEqual(expected);
   });
 
   it('runs one after another what was decided in one turn', async () => {
