@@ -259,6 +259,11 @@ export class LocalMember {
     return this.backend.defragment();
   }
 
+  /** Whether the log still needs a segment of that name. */
+  holdsLogSegment(name: string): boolean {
+    return this.#parts.wal.holds(name);
+  }
+
   /** Resolves when there is a leader. */
   whenLeader(): Promise<void> {
     if (this.#leader !== NONE) return Promise.resolve();
@@ -307,6 +312,7 @@ export class LocalMember {
         readTimeoutMillis: this.requestTimeoutMillis,
         nextId: () => this.#ids.next(),
         apply: (entry) => applier.apply(entry),
+        backpressure: () => this.backend.backpressure(),
         onApplied: (index) => {
           this.#storageVersion.follow(this.cluster.version);
           this.#snapshots.onApplied(index);

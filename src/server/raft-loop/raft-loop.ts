@@ -29,6 +29,8 @@ export interface RaftLoopOptions {
   readonly nextId: () => bigint;
   /** Applies one committed entry. Must not throw unless the member has to end. */
   readonly apply: (entry: Entry) => void;
+  /** If defined, nothing is applied before it resolves: the backend has too much to write. */
+  readonly backpressure: () => Promise<void> | undefined;
   /** Told after each slice of applied entries, with the last index. */
   readonly onApplied: (index: number) => void;
   readonly onSoftState: (state: SoftState) => void;
@@ -77,6 +79,7 @@ export class RaftLoop {
   #writing: Promise<void> | undefined;
   #ticker: Timer | undefined;
   #stopped = false;
+  #applyPaused = false;
 
   /** @param applied the last index that counts as applied already: that of the start snapshot */
   constructor(options: RaftLoopOptions, applied: number) {
@@ -264,13 +267,15 @@ export class RaftLoop {
   }
 
   #applySlice(): void {
+    if (this.#applyPaused) return;
     let budget = APPLY_SLICE;
     for (let next = this.#applies[0]; next !== undefined; next = this.#applies[0]) {
       const { entries } = next;
       while (this.#applyPosition < entries.length) {
-        if (budget-- === 0) {
+        const pressure = this.#options.backpressure();
+        if (pressure !== undefined || budget-- === 0) {
           this.#afterApply();
-          this.#schedule();
+          this.#resumeApply(pressure);
           return;
         }
         const entry = entries[this.#applyPosition++] as Entry;
@@ -282,6 +287,20 @@ export class RaftLoop {
       this.#options.node.applyDone(next);
       if (this.#applies.length === 0) this.#afterApply();
     }
+  }
+
+  #resumeApply(pressure: Promise<void> | undefined): void {
+    if (pressure === undefined) {
+      this.#schedule();
+      return;
+    }
+    this.#applyPaused = true;
+    pressure
+      .then(() => {
+        this.#applyPaused = false;
+        this.#schedule();
+      })
+      .catch((error: unknown) => this.#fail(error));
   }
 
   #afterApply(): void {

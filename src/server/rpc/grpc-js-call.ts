@@ -219,7 +219,7 @@ function noRequestMessage(): RpcError {
 export class StreamingCall extends GrpcJsCall implements ServerStream {
   #onMessage: ((message: Buffer) => void) | undefined;
   #onHalfClose: () => void = ignore;
-  #onClose: (() => void) | undefined;
+  readonly #closeListeners: (() => void)[] = [];
   #onDrain: () => void = ignore;
   #halfClosed = false;
   #closed = false;
@@ -252,8 +252,8 @@ export class StreamingCall extends GrpcJsCall implements ServerStream {
   }
 
   onClose(listener: () => void): void {
-    this.#onClose = listener;
     if (this.#closed) listener();
+    else this.#closeListeners.push(listener);
   }
 
   onDrain(listener: () => void): void {
@@ -311,7 +311,7 @@ export class StreamingCall extends GrpcJsCall implements ServerStream {
     if (this.#closed) return;
     this.#closed = true;
     this.closed();
-    this.#onClose?.();
+    for (const listener of this.#closeListeners) listener();
   }
 }
 

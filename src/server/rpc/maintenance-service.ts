@@ -1,8 +1,8 @@
+import { ETCD_VERSION } from '../../base/version.js';
 import { etcdError } from '../../proto/errors.js';
 import { AlarmRequest, AlarmType } from '../../proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../proto/services.js';
 import type { LocalMember } from '../local-member.js';
-import { SERVER_VERSION } from '../version.js';
 import { missingMethod, unaryMethod } from './methods.js';
 import type { RpcMethod } from './transport.js';
 
@@ -50,7 +50,7 @@ function status(member: LocalMember) {
   const size = member.backend.size();
   return {
     header: member.header(),
-    version: SERVER_VERSION,
+    version: ETCD_VERSION,
     dbSize: size.allocated,
     dbSizeInUse: size.inUse,
     dbSizeQuota: member.quota.bytes,

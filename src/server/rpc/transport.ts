@@ -29,7 +29,10 @@ export interface ServerStream {
   onMessage(listener: (message: Buffer) => void): void;
   /** The client half-closed. It may go on reading. */
   onHalfClose(listener: () => void): void;
-  /** The stream is gone (client reset, deadline, connection, or our own end). Called once. */
+  /**
+   * The stream is gone (client reset, deadline, connection, or our own end). Each listener is
+   * called once.
+   */
   onClose(listener: () => void): void;
   /**
    * Sends one message. False: the peer reads too slowly; `onDrain` tells when to go on. What is

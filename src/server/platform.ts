@@ -1,0 +1,71 @@
+import type { Clock } from '../platform/clock.js';
+import { acquireDirectoryLock } from '../platform/directory-lock.js';
+import type { Fs } from '../platform/fs.js';
+import { MemoryFs } from '../platform/memory-fs.js';
+import { nodeClock } from '../platform/node-clock.js';
+import { nodeFs } from '../platform/node-fs.js';
+import { nodeRandom } from '../platform/node-random.js';
+import type { Random } from '../platform/random.js';
+import type { Backend } from '../storage/backend/backend.js';
+import type { LmdbBackendMetrics } from '../storage/backend/lmdb.js';
+import { MemoryBackend } from '../storage/backend/memory.js';
+
+export interface BackendRequest {
+  /** The snap directory of the member; it exists. */
+  readonly directory: string;
+  /** Longest time between commits, ms. */
+  readonly batchIntervalMillis: number;
+  /** Operations that make a commit due. */
+  readonly batchLimit: number;
+  readonly unsafeNoFsync: boolean;
+  readonly metrics: LmdbBackendMetrics;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** What a server runs on: the machine, or something that pretends to be one. */
+export interface ServerPlatform {
+  readonly fs: Fs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly openBackend: (request: BackendRequest) => Promise<Backend>;
+  /**
+   * Takes the directory for this process; call the result to give it up.
+   * @throws DirectoryLockedError
+   */
+  readonly lockDirectory: (directory: string) => Promise<() => Promise<void>>;
+}
+
+/** The machine that this process runs on. */
+export const nodePlatform: ServerPlatform = {
+  fs: nodeFs,
+  clock: nodeClock,
+  random: nodeRandom,
+  async openBackend(request) {
+    const { LmdbBackend } = await import('../storage/backend/lmdb.js');
+    return LmdbBackend.open({
+      directory: request.directory,
+      clock: nodeClock,
+      noSync: request.unsafeNoFsync,
+      batchIntervalMillis: request.batchIntervalMillis,
+      batchLimit: request.batchLimit,
+      metrics: request.metrics,
+      onFatal: request.onFatal,
+    });
+  },
+  async lockDirectory(directory) {
+    const lock = await acquireDirectoryLock(directory);
+    return () => lock.release();
+  },
+};
+
+/** A machine whose disk is this process's memory: everything is gone with it. */
+export function memoryPlatform(): ServerPlatform {
+  return {
+    fs: new MemoryFs({ tracked: false }),
+    clock: nodeClock,
+    random: nodeRandom,
+    openBackend: async ({ batchIntervalMillis, batchLimit }) =>
+      new MemoryBackend({ clock: nodeClock, batchIntervalMillis, batchLimit }),
+    lockDirectory: async () => async () => {},
+  };
+}

@@ -1,0 +1,29 @@
+import type { RpcMethod, ServerStream } from './transport.js';
+
+/**
+ * The streams that are open now. A server that stops ends them itself: they would never end by
+ * themselves, and a client that is told Unavailable goes on at another member at once
+ * (reference: api 8).
+ */
+export class OpenStreams {
+  readonly #streams = new Set<ServerStream>();
+
+  /** The same methods, with their streams known here. */
+  track(methods: readonly RpcMethod[]): RpcMethod[] {
+    return methods.map((method) => {
+      if (method.kind === 'unary') return method;
+      return {
+        ...method,
+        handle: (stream: ServerStream) => {
+          this.#streams.add(stream);
+          method.handle(stream);
+          stream.onClose(() => this.#streams.delete(stream));
+        },
+      };
+    });
+  }
+
+  endAll(error: unknown): void {
+    for (const stream of this.#streams) stream.end(error);
+  }
+}

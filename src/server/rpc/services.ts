@@ -1,0 +1,46 @@
+import type { Clock } from '../../platform/clock.js';
+import type { Random } from '../../platform/random.js';
+import type { LocalMember } from '../local-member.js';
+import type { WatchHub } from '../watch/watch-hub.js';
+import { authService } from './auth-service.js';
+import { clusterService } from './cluster-service.js';
+import { healthService } from './health-service.js';
+import { kvService } from './kv-service.js';
+import { leaseService } from './lease-service.js';
+import { maintenanceService } from './maintenance-service.js';
+import type { RpcMethod } from './transport.js';
+import { watchService } from './watch-service.js';
+
+/** What gRPC adds to the largest request in a message, bytes (reference: server 8). */
+export const MESSAGE_OVERHEAD_BYTES = 512 * 1024;
+
+export interface ServicesOptions {
+  readonly member: LocalMember;
+  readonly watches: WatchHub;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly maxTxnOps: number;
+  readonly maxRequestBytes: number;
+  readonly watchProgressMillis: number;
+}
+
+/** Every method that clients of a member may call. */
+export function clientServices(options: ServicesOptions): RpcMethod[] {
+  const { member, watches, clock, random, maxTxnOps, maxRequestBytes } = options;
+  return [
+    ...kvService({ member, maxTxnOps, maxRequestBytes }),
+    ...watchService({
+      hub: watches,
+      clock,
+      random,
+      encodeHeader: (revision) => member.encodeHeader(revision),
+      progressIntervalMillis: options.watchProgressMillis,
+      fragmentLimitBytes: maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
+    }),
+    ...leaseService(member),
+    ...clusterService(member),
+    ...maintenanceService(member),
+    ...authService(member),
+    ...healthService(),
+  ];
+}

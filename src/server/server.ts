@@ -1,0 +1,281 @@
+import type { Logger } from '../base/logger.js';
+import { ETCD_VERSION } from '../base/version.js';
+import { etcdError } from '../proto/errors.js';
+import { memberDirectories } from './bootstrap/directories.js';
+import { type OpenedMember, openMember } from './bootstrap/open-member.js';
+import type { ServerConfig } from './config/server-config.js';
+import { FilePurger } from './file-purger.js';
+import type { MemberUrl } from './http/address.js';
+import { PortMultiplexer } from './http/port-multiplexer.js';
+import type { LocalMember } from './local-member.js';
+import { formatId } from './membership/member.js';
+import { nodePlatform, type ServerPlatform } from './platform.js';
+import { publish } from './publish.js';
+import { requireLeaderCheck } from './rpc/checks.js';
+import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
+import { OpenStreams } from './rpc/open-streams.js';
+import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
+
+/** How long a lease may go without telling the other members how much time it has left, ms. */
+const LEASE_CHECKPOINT_MILLIS = 5 * 60 * 1000;
+
+export interface StartServerOptions {
+  readonly config: ServerConfig;
+  readonly logger: Logger;
+  readonly platform?: ServerPlatform;
+  /** The running server can't go on; it has stopped serving when this is called. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** A server that serves. */
+export interface EtcdServer {
+  readonly member: LocalMember;
+  /** `host:port` of each client listener, with the real ports. */
+  readonly clientAddresses: readonly string[];
+  /** Stops serving, then the member; all that was acknowledged is on disk when it resolves. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server: binds its listeners, opens the data directory, joins the cluster, and serves
+ * once it is known there (reference: server 2.1).
+ * @throws ListenError, DirectoryLockedError, DataDirectoryError, WalError, BackendOpenError, or an
+ *   Error with etcd's text; nothing is left running then
+ */
+export async function startServer(options: StartServerOptions): Promise<EtcdServer> {
+  const server = new Server(options);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+/** The composition root: the one place that builds the parts of a server and joins them. */
+class Server implements EtcdServer {
+  readonly #config: ServerConfig;
+  readonly #logger: Logger;
+  readonly #platform: ServerPlatform;
+  readonly #onFatal: (error: unknown) => void;
+  readonly #clients: PortMultiplexer;
+  readonly #peers: PortMultiplexer;
+  readonly #streams = new OpenStreams();
+  #transport: GrpcJsTransport | undefined;
+  #opened: OpenedMember | undefined;
+  #purger: FilePurger | undefined;
+  #unlock: (() => Promise<void>) | undefined;
+  #clientAddresses: string[] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor({ config, logger, platform = nodePlatform, onFatal }: StartServerOptions) {
+    this.#config = config;
+    this.#logger = logger.at('server/server.ts');
+    this.#platform = platform;
+    this.#onFatal = onFatal;
+    const { clock } = platform;
+    this.#clients = new PortMultiplexer({
+      clock,
+      logger,
+      // Listeners are bound before there is a member; connections wait until it serves.
+      rpc: {
+        accept: (socket) => this.#transport?.accept(socket),
+        close: async (graceMillis) => this.#transport?.close(graceMillis),
+      },
+    });
+    this.#peers = new PortMultiplexer({ clock, logger });
+  }
+
+  get member(): LocalMember {
+    if (this.#opened === undefined) throw new Error('the server is not started');
+    return this.#opened.member;
+  }
+
+  get clientAddresses(): readonly string[] {
+    return this.#clientAddresses;
+  }
+
+  async start(): Promise<void> {
+    await this.#listen(this.#peers, this.#config.listenPeerUrls, 'peer');
+    this.#clientAddresses = await this.#listen(
+      this.#clients,
+      this.#config.listenClientUrls,
+      'client',
+    );
+    await this.#open();
+    const { member } = this;
+    member.start();
+    this.#purger?.start();
+    await publish(
+      member,
+      {
+        name: this.#config.name,
+        clientUrls: this.#config.advertiseClientUrls.map(({ text }) => text),
+      },
+      this.#logger,
+    );
+    this.#serve();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #listen(
+    multiplexer: PortMultiplexer,
+    urls: readonly MemberUrl[],
+    kind: 'peer' | 'client',
+  ): Promise<string[]> {
+    const addresses: string[] = [];
+    for (const url of urls) {
+      const { address } = await multiplexer.listen(url);
+      addresses.push(address);
+      this.#logger.info(`listening for ${kind} traffic`, { address });
+    }
+    return addresses;
+  }
+
+  async #open(): Promise<void> {
+    const { fs, clock, random } = this.#platform;
+    const config = this.#config;
+    const directories = memberDirectories(config.dataDir, config.walDir ?? '');
+    await fs.makeDirectory(directories.member, { recursive: true, mode: 0o700 });
+    this.#unlock = await this.#platform.lockDirectory(directories.member);
+    this.#opened = await openMember({
+      fs,
+      clock,
+      random,
+      logger: this.#logger,
+      directories,
+      initialCluster: {
+        name: config.name,
+        peerUrls: new Map(
+          [...config.initialCluster].map(([name, urls]) => [name, urls.map(({ text }) => text)]),
+        ),
+        advertisedPeerUrls: config.advertisePeerUrls.map(({ text }) => text),
+        token: config.initialClusterToken,
+        state: config.initialClusterState,
+      },
+      settings: memberSettings(config),
+      openBackend: (onFatal) =>
+        this.#platform.openBackend({
+          directory: directories.snap,
+          batchIntervalMillis: config.backendBatchMillis,
+          batchLimit: config.backendBatchLimit,
+          unsafeNoFsync: config.unsafeNoFsync,
+          metrics: {},
+          onFatal,
+        }),
+      onFatal: (error) => this.#fail(error),
+    });
+    this.#logStart(directories.wal);
+    const { member } = this.#opened;
+    this.#purger = new FilePurger({
+      fs,
+      clock,
+      logger: this.#logger,
+      snapDirectory: directories.snap,
+      walDirectory: directories.wal,
+      maxSnapshots: config.maxSnapshotFiles,
+      maxWals: config.maxWalFiles,
+      holdsSegment: (name) => member.holdsLogSegment(name),
+    });
+  }
+
+  #logStart(walDirectory: string): void {
+    const config = this.#config;
+    this.#logger.info('starting an etcd server', {
+      'etcd-version': ETCD_VERSION,
+      'member-initialized': this.#opened?.isRestart ?? false,
+      name: config.name,
+      'data-dir': config.dataDir,
+      'wal-dir': walDirectory,
+      'heartbeat-interval': `${config.heartbeatMillis}ms`,
+      'election-timeout': `${config.electionMillis / 1000}s`,
+      'snapshot-count': config.snapshotCount,
+      'initial-advertise-peer-urls': config.advertisePeerUrls.map(({ text }) => text),
+      'advertise-client-urls': config.advertiseClientUrls.map(({ text }) => text),
+      'listen-client-urls': config.listenClientUrls.map(({ text }) => text),
+      'initial-cluster': config.initialClusterText,
+      'member-id': formatId(this.member.cluster.localMemberId),
+      'cluster-id': formatId(this.member.cluster.id),
+    });
+  }
+
+  #serve(): void {
+    const config = this.#config;
+    const { member } = this;
+    const { clock, random } = this.#platform;
+    if (this.#opened === undefined) throw new Error('there is no member to serve');
+    const methods = clientServices({
+      member,
+      watches: this.#opened.watches,
+      clock,
+      random,
+      maxTxnOps: config.maxTxnOps,
+      maxRequestBytes: config.maxRequestBytes,
+      watchProgressMillis: config.watchProgressNotifyMillis,
+    });
+    this.#transport = new GrpcJsTransport({
+      methods: this.#streams.track(methods),
+      clock,
+      maxReceiveBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
+      maxConcurrentStreams: config.maxConcurrentStreams,
+      keepAlive: config.keepAlive,
+      checks: [requireLeaderCheck(member)],
+    });
+    this.#peers.start();
+    this.#clients.start();
+    this.#logger.info('ready to serve client requests');
+    for (const address of this.#clientAddresses) {
+      this.#logger.info('serving client traffic insecurely; this is strongly discouraged!', {
+        traffic: 'grpc+http',
+        address,
+      });
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#logger.error('the member cannot go on', {
+      error: error instanceof Error ? error.message : String(error),
+    });
+    this.stop().then(
+      () => this.#onFatal(error),
+      () => this.#onFatal(error),
+    );
+  }
+
+  async #stop(): Promise<void> {
+    const grace = this.#config.requestTimeoutMillis;
+    this.#opened?.watches.close();
+    this.#streams.endAll(etcdError('Stopped'));
+    await this.#clients.close(grace);
+    await this.#peers.close(0);
+    await this.#purger?.stop();
+    try {
+      await this.#opened?.member.stop();
+    } finally {
+      await this.#unlock?.();
+    }
+    this.#logger.info('closed etcd server', { name: this.#config.name });
+  }
+}
+
+function memberSettings(config: ServerConfig) {
+  return {
+    heartbeatMillis: config.heartbeatMillis,
+    electionTicks: config.electionTicks,
+    maxRequestBytes: config.maxRequestBytes,
+    snapshotCount: config.snapshotCount,
+    snapshotCatchUpEntries: config.snapshotCatchUpEntries,
+    preVote: config.preVote,
+    quotaBytes: config.quotaBackendBytes,
+    unsafeNoFsync: config.unsafeNoFsync,
+    compactionBatchLimit: config.compactionBatchLimit,
+    compactionSleepMillis: config.compactionSleepMillis,
+    leaseCheckpointMillis: config.features.LeaseCheckpoint ? LEASE_CHECKPOINT_MILLIS : undefined,
+    persistsLeaseCheckpoints: config.features.LeaseCheckpointPersist,
+  };
+}
