@@ -4,6 +4,8 @@
  *   dist/cli/main.js         what bin/ starts
  *   dist/commands/...        one file a command, in oclif's layout; shared code in dist/chunks
  *   dist/index.js, testing.js and dist/types   what others import
+ *
+ * With --no-types it leaves the declarations out; tests need none.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -23,7 +25,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
 /** Native modules, and packages that load files of their own by path, cannot be bundled. */
-const EXTERNAL = ['lmdb'];
+const EXTERNAL = ['lmdb', 'pino'];
 
 const commandFiles = readdirSync('src/commands', { recursive: true })
   .filter((name) => name.endsWith('.ts'))
@@ -92,7 +94,7 @@ const bundle = await build({
 });
 replaceOutput(bundle.outputFiles);
 await writeManifest();
-if (libraryFiles.length > 0) writeTypes();
+if (libraryFiles.length > 0 && !process.argv.includes('--no-types')) writeTypes();
 
 /**
  * Changes in dist/ what differs, file by file and atomically, so that a program that runs from
@@ -136,23 +138,10 @@ function withoutPlaces({ isESM: _esm, relativePath: _path, ...command }) {
   return command;
 }
 
+/** Declarations of what others may import. */
 function writeTypes() {
-  const outcome = spawnSync(
-    process.execPath,
-    [
-      'node_modules/typescript/bin/tsc',
-      '--noEmit',
-      'false',
-      '--declaration',
-      '--emitDeclarationOnly',
-      '--outDir',
-      'dist/types',
-      '--rootDir',
-      'src',
-      '--ignoreConfig',
-      ...libraryFiles,
-    ],
-    { stdio: 'inherit' },
-  );
+  const tsc = 'node_modules/typescript/bin/tsc';
+  const argv = [tsc, '-p', 'tsconfig.types.json'];
+  const outcome = spawnSync(process.execPath, argv, { stdio: 'inherit' });
   if (outcome.status !== 0) process.exitCode = outcome.status ?? 1;
 }

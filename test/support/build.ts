@@ -16,7 +16,7 @@ declare module 'vitest' {
  */
 export default async function setup(project: TestProject): Promise<void> {
   const script = fileURLToPath(new URL('../../scripts/build.js', import.meta.url));
-  const failure = await promisify(execFile)(process.execPath, [script]).then(
+  const failure = await promisify(execFile)(process.execPath, [script, '--no-types']).then(
     () => '',
     (error: Error) => error.message,
   );
