@@ -24,6 +24,13 @@ export interface RaftConfig {
   readonly applied?: number;
   /** Makes appending and applying asynchronous; see RawNode. Default false. */
   readonly asyncStorageWrites?: boolean;
+  /**
+   * With asynchronous storage writes: whether vote requests wait for the append that carries the
+   * term and the log they speak of. Default true. etcd's library sends them at once; then a
+   * candidate that crashes, loses the tail of its log and campaigns again in the same term could
+   * win by a vote that was granted to the longer log.
+   */
+  readonly holdVoteRequests?: boolean;
   /** Bound on the encoded entries of one append message, bytes; one entry may exceed it. */
   readonly maxSizePerMessage: number;
   /** Bound on the committed entries being applied, bytes; default maxSizePerMessage. */
@@ -56,6 +63,7 @@ export function resolveConfig(config: RaftConfig): ResolvedRaftConfig {
   const resolved: ResolvedRaftConfig = {
     applied: 0,
     asyncStorageWrites: false,
+    holdVoteRequests: true,
     maxUncommittedSize: Number.POSITIVE_INFINITY,
     maxInflightBytes: Number.POSITIVE_INFINITY,
     checkQuorum: false,

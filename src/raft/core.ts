@@ -107,9 +107,15 @@ export class RaftCore {
   send(message: Message): void {
     if (message.from === NONE) message.from = this.id;
     switch (message.type) {
-      case MessageType.Vote:
       case MessageType.PreVote:
         this.#requireTerm(message);
+        break;
+      case MessageType.Vote:
+        this.#requireTerm(message);
+        if (this.config.asyncStorageWrites && this.config.holdVoteRequests) {
+          this.messagesAfterAppend.push(message);
+          return;
+        }
         break;
       case MessageType.VoteResp:
       case MessageType.PreVoteResp:

@@ -1,5 +1,6 @@
+import { type BootstrapPeer, bootstrap } from './bootstrap.js';
 import { encodeConfChange } from './confchange/codec.js';
-import { type AnyConfChange, ConfChangeType } from './confchange/conf-change.js';
+import type { AnyConfChange } from './confchange/conf-change.js';
 import type { RaftConfig } from './config.js';
 import type { RaftCore } from './core.js';
 import { entriesSize } from './entry-size.js';
@@ -7,7 +8,7 @@ import { RaftError, RaftInvariantError } from './errors.js';
 import { propose } from './leader.js';
 import { Raft } from './raft.js';
 import type { Ready, StorageAppend, StorageApply } from './ready.js';
-import type { TrackerConfig } from './tracker/tracker.js';
+import { type RaftStatus, raftStatus } from './status.js';
 import {
   type ConfState,
   EMPTY_HARD_STATE,
@@ -26,29 +27,7 @@ import {
   type ReadState,
   Role,
   type Snapshot,
-  type SoftState,
 } from './types.js';
-
-/** How far a follower is, as its leader sees it. */
-export interface ProgressStatus {
-  readonly match: number;
-  readonly next: number;
-  readonly isLearner: boolean;
-  /** Whether it was heard of since the last quorum check. */
-  readonly recentActive: boolean;
-  /** As logs print a Progress. */
-  readonly text: string;
-}
-
-export interface RaftStatus extends HardState, SoftState {
-  readonly id: bigint;
-  readonly applied: number;
-  readonly lastIndex: number;
-  readonly leadTransferee: bigint;
-  readonly config: TrackerConfig;
-  /** By ascending id; empty unless this member leads. */
-  readonly progress: ReadonlyMap<bigint, ProgressStatus>;
-}
 
 const NO_MESSAGES: readonly Message[] = [];
 const NO_READ_STATES: readonly ReadState[] = [];
@@ -84,6 +63,8 @@ function takeAll(queue: readonly Message[]): readonly Message[] {
  *   for applying before storage has reported it stable. A snapshot is to be applied to the state
  *   machine before the entries that are handed out after it; Raft holds those back until the
  *   append that carries the snapshot is reported.
+ *   A snapshot that the member takes of its own state counts as a starting point only once the hard
+ *   state that commits its index is durable; so write both through the same log, in order.
  *   After a crash, appends that were not reported are lost or not, as the disk decides: start a new
  *   RawNode on what storage holds.
  *
@@ -112,34 +93,10 @@ export class RawNode {
     this.#previousRole = this.#core.role;
   }
 
-  /**
-   * Starts a new cluster on empty storage: every initial member appends the same entries, which add
-   * the members, in ascending order of ids, and counts them as committed (reference: raft A11).
-   */
-  bootstrap(peers: readonly { readonly id: bigint; readonly context: Buffer }[]): void {
-    const core = this.#core;
-    if (peers.length === 0) throw new RaftInvariantError('must provide at least one peer');
-    if (core.log.lastIndex() !== 0) {
-      throw new RaftInvariantError("can't bootstrap a nonempty Storage");
-    }
+  /** Starts a new cluster on empty storage; `peers` must be in ascending order of ids. */
+  bootstrap(peers: readonly BootstrapPeer[]): void {
+    bootstrap(this.#core, peers);
     this.#previousHardState = EMPTY_HARD_STATE;
-    core.becomeFollower(1, NONE);
-    const changes = peers.map(({ id, context }) => ({
-      id: 0n,
-      type: ConfChangeType.AddNode,
-      nodeId: id,
-      context,
-    }));
-    core.log.append(
-      changes.map((change, position) => {
-        const { type, data } = encodeConfChange(change);
-        return { type, term: 1, index: position + 1, data };
-      }),
-    );
-    core.log.committed = peers.length;
-    // Applied here already, and once more when the entries are handed out: a campaign may start
-    // before that.
-    for (const change of changes) this.raft.applyConfChange(change);
   }
 
   /** One tick passed. */
@@ -432,24 +389,6 @@ export class RawNode {
   }
 
   status(): RaftStatus {
-    const core = this.#core;
-    const progress = new Map<bigint, ProgressStatus>();
-    if (core.role === Role.Leader) {
-      for (const [id, member] of core.tracker.ordered) {
-        const { match, next, isLearner, recentActive } = member;
-        progress.set(id, { match, next, isLearner, recentActive, text: member.toString() });
-      }
-    }
-    return {
-      id: core.id,
-      ...core.hardState(),
-      lead: core.lead,
-      role: core.role,
-      applied: core.log.applied,
-      lastIndex: core.log.lastIndex(),
-      leadTransferee: core.leadTransferee,
-      config: core.tracker.config,
-      progress,
-    };
+    return raftStatus(this.#core);
   }
 }

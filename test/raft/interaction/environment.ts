@@ -72,6 +72,7 @@ export class Environment {
         heartbeatTick: 1,
         maxSizePerMessage: Number.POSITIVE_INFINITY,
         maxInflightMessages: 2 ** 31 - 1,
+        holdVoteRequests: false,
         random: zeroRandom,
         logger: this.output.logger(),
         ...options,
