@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, Timer } from '../platform/clock.js';
 import type { ConnectionDiagnosis } from './diagnosis.js';
 import { type CallError, canceledError, deadlineError } from './errors.js';
@@ -30,7 +31,11 @@ export class CallContext {
       this.endedBy = 'signal';
       return;
     }
-    this.signal?.addEventListener('abort', this.onAbort);
+    if (this.signal !== undefined) {
+      // One signal may bound any number of calls; Node would warn of a leak at eleven.
+      setMaxListeners(0, this.signal);
+      this.signal.addEventListener('abort', this.onAbort);
+    }
     if (this.deadlineMillis !== undefined) {
       const delay = Math.max(0, this.deadlineMillis - clock.monotonicMillis());
       this.timer = clock.setTimer(Math.min(delay, MAX_TIMER_MILLIS), () => this.end('deadline'));

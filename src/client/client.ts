@@ -14,7 +14,7 @@ import { ClientConfigError } from './errors.js';
 import { KvClient } from './kv-client.js';
 import { LeaseClient } from './lease-client.js';
 import { MaintenanceClient } from './maintenance-client.js';
-import type { ClientTlsOptions } from './transport/http2-connection.js';
+import type { ClientTlsOptions } from './transport/connection-options.js';
 import { Http2Transport } from './transport/http2-transport.js';
 import { WatchClient } from './watch-client.js';
 

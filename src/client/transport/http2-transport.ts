@@ -5,12 +5,9 @@ import type { CallContext } from '../call-context.js';
 import type { ConnectionDiagnosis } from '../diagnosis.js';
 import type { Endpoint } from '../endpoint.js';
 import { CallError } from '../errors.js';
-import {
-  ConnectFailure,
-  type ConnectionOptions,
-  connectEndpoint,
-  type Http2Connection,
-} from './http2-connection.js';
+import { ConnectFailure, connectEndpoint } from './connect-endpoint.js';
+import type { ConnectionOptions } from './connection-options.js';
+import type { Http2Connection } from './http2-connection.js';
 import type { CallListener, CallStart, ClientTransport, TransportCall } from './transport.js';
 
 /** First pause between two connection attempts to one endpoint. */
