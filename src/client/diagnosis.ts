@@ -88,8 +88,9 @@ const BY_CODE: Readonly<Record<string, Finding>> = {
   },
   ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: {
     layer: 'tls',
-    problem: 'the server rejected our client certificate',
-    hint: 'give --cert and --key of a certificate it trusts',
+    // Go servers send this for a certificate that is missing, too.
+    problem: 'the server wants a client certificate that it trusts',
+    hint: 'give --cert and --key',
   },
 };
 

@@ -241,6 +241,41 @@ describe.skipIf(!hasRealEtcd)('printers against the real etcdctl', () => {
     expect(asciiTable(table.memberList(response).toString())).toBe(ascii);
   });
 
+  it('prints changes of members', async () => {
+    const [self] = (await client.cluster.memberList()).members;
+    const ID = self?.ID ?? 0n;
+    const peerURLs = self?.peerURLs ?? [];
+    const updated = await client.cluster.memberUpdate({ ID, peerURLs });
+    await check(
+      ['member', 'update', ID.toString(16), `--peer-urls=${peerURLs.join(',')}`],
+      (printer) => printer.memberUpdate(ID, updated),
+      ['simple', 'json', 'protobuf'],
+    );
+    // A learner does not count for the quorum, so that the member goes on alone.
+    const peerUrls = 'http://127.0.0.1:1,http://127.0.0.1:2';
+    const url = peerUrls.split(',');
+    const added = await client.cluster.memberAdd({ peerURLs: url, isLearner: true });
+    const learner = added.member?.ID ?? 0n;
+    const removed = await client.cluster.memberRemove(learner);
+    // Other URLs, because the same ones would get the same id within the same second.
+    const theirUrls = 'http://127.0.0.1:3,http://127.0.0.1:4';
+    const text = etcd.ctl(['member', 'add', 'l', '--learner', `--peer-urls=${theirUrls}`]);
+    const theirId = /^Member +([0-9a-f]+) added/.exec(text.toString())?.[1] ?? '';
+    const anonymous = (output: Buffer) =>
+      output
+        .toString()
+        .replace(/Member +[0-9a-f]+ /, 'Member ')
+        .replaceAll(theirUrls.split(',')[0] ?? '', url[0] ?? '')
+        .replaceAll(theirUrls.split(',')[1] ?? '', url[1] ?? '');
+    const simple = await createPrinter('simple', false);
+    // 3.6 and later say that it is a learner.
+    const ours = anonymous(simple.memberAdd(added, { name: 'l', peerUrls }));
+    expect(ours.replace(' as learner', '')).toBe(anonymous(text));
+    expect(anonymous(simple.memberRemove(learner, removed))).toBe(
+      anonymous(etcd.ctl(['member', 'remove', theirId])),
+    );
+  });
+
   it('prints status and hashes', async () => {
     const status = await client.maintenance.status();
     const json = await createPrinter('json', false);
