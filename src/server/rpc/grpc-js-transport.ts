@@ -122,6 +122,8 @@ export class GrpcJsTransport implements RpcTransport {
       socket.destroy();
       return;
     }
+    // A client that ends its side is gone. Trap: left half-open, the session would stay for ever.
+    socket.allowHalfOpen = false;
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);

@@ -140,6 +140,20 @@ describe('PortMultiplexer', () => {
     expect(await replyTo(address, head)).toBe('');
   });
 
+  it.each([
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'],
+    ['HTTP/1', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['something that nobody knows yet', 'GE'],
+  ])('closes when a client that speaks %s ends its side', async (_name, head) => {
+    const port = multiplexer();
+    const { address } = await port.listen(tcp('127.0.0.1:0'));
+    port.start();
+    const socket = net.connect(Number(address.split(':')[1]), '127.0.0.1');
+    socket.resume();
+    socket.end(head, 'latin1');
+    await once(socket, 'close');
+  });
+
   it('holds connections back until it starts', async () => {
     const port = multiplexer();
     const { address } = await port.listen(tcp('127.0.0.1:0'));
