@@ -1,6 +1,7 @@
 import type { CallOptions } from '../client/caller.js';
 import type { Client } from '../client/client.js';
 import { diagnosisText } from '../client/diagnosis.js';
+import { diagnosesOf } from '../client/errors.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { type Flags, INHERITED_GROUP } from './args/flags.js';
 import { BaseCommand } from './base-command.js';
@@ -85,6 +86,14 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
         notice?.cancel();
       }
     });
+  }
+
+  /** Names the layer that broke, below a line of the command's own about a failed call. */
+  protected tellBrokenLayer(error: unknown): void {
+    const cause = error instanceof CommandFailure ? error.cause : error;
+    for (const diagnosis of diagnosesOf(cause)) {
+      this.terminal.error(`${diagnosisText(diagnosis)}\n`);
+    }
   }
 
   /** A command without a deadline would otherwise wait in silence for a server that is not there. */

@@ -32,6 +32,7 @@ export default class Defrag extends ClientCommand<typeof FLAGS> {
           this.terminal.error(
             `Failed to defragment etcd member[${endpoint}]. took ${took()}. (${errorText(error)})\n`,
           );
+          this.tellBrokenLayer(error);
         }
       }
       if (failed) throw new CommandFailure(ExitCode.Error);

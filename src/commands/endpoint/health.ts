@@ -23,47 +23,54 @@ export default class EndpointHealth extends ClientCommand<typeof ENDPOINT_FLAGS>
       const endpoints = await targetEndpoints(session, session.values.cluster === true);
       // In the order in which they answer.
       const found: Health[] = [];
+      const failures: unknown[] = [];
       await Promise.all(
         endpoints.map(async (endpoint) => {
-          found.push(await checkHealth(session, endpoint));
+          found.push(await this.checkHealth(session, endpoint, failures));
         }),
       );
       const { stdout, stderr } = printer.endpointHealth(found);
       this.terminal.out(stdout);
       this.terminal.error(stderr);
+      for (const failure of failures) this.tellBrokenLayer(failure);
       if (found.some(({ health }) => !health)) {
         throw new CommandFailure(ExitCode.Error, 'unhealthy cluster');
       }
     });
   }
-}
 
-/** A proposal must go through, and no alarm be raised. */
-async function checkHealth(session: Session, endpoint: string): Promise<Health> {
-  let started = nodeClock.monotonicMillis();
-  const result = (error: string): Health => ({
-    endpoint,
-    health: error === '',
-    took: formatGoMillis(nodeClock.monotonicMillis() - started),
-    error,
-  });
-  try {
-    const client = await session.client([endpoint]);
-    started = nodeClock.monotonicMillis();
-    const options = session.deadline();
-    await client.kv.range({ key: Buffer.from('health') }, options).catch((error) => {
-      // Whoever may not read the key learned that through consensus.
-      if (!isEtcdError(error, 'PermissionDenied')) throw error;
+  /** A proposal must go through, and no alarm be raised. */
+  private async checkHealth(
+    session: Session,
+    endpoint: string,
+    failures: unknown[],
+  ): Promise<Health> {
+    let started = nodeClock.monotonicMillis();
+    const result = (error: string): Health => ({
+      endpoint,
+      health: error === '',
+      took: formatGoMillis(nodeClock.monotonicMillis() - started),
+      error,
     });
-    const healthy = result('');
-    const alarms = await client.maintenance.alarmList(options).then(
-      (response) => response.alarms,
-      () => undefined,
-    );
-    const error = alarms === undefined ? 'Unable to fetch the alarm list' : alarmText(alarms);
-    return { ...healthy, health: error === '', error };
-  } catch (error) {
-    return result(errorText(error));
+    try {
+      const client = await session.client([endpoint]);
+      started = nodeClock.monotonicMillis();
+      const options = session.deadline();
+      await client.kv.range({ key: Buffer.from('health') }, options).catch((error) => {
+        // Whoever may not read the key learned that through consensus.
+        if (!isEtcdError(error, 'PermissionDenied')) throw error;
+      });
+      const healthy = result('');
+      const alarms = await client.maintenance.alarmList(options).then(
+        (response) => response.alarms,
+        () => undefined,
+      );
+      const error = alarms === undefined ? 'Unable to fetch the alarm list' : alarmText(alarms);
+      return { ...healthy, health: error === '', error };
+    } catch (error) {
+      failures.push(error);
+      return result(errorText(error));
+    }
   }
 }
 

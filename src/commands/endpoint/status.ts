@@ -28,6 +28,7 @@ The items in the lists are endpoint, ID, version, db size, is leader, is learner
           this.terminal.error(
             `Failed to get the status of endpoint ${endpoint} (${errorText(error)})\n`,
           );
+          this.tellBrokenLayer(error);
         }
       }
       this.terminal.out(printer.endpointStatus(found));
