@@ -1,0 +1,41 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { Figure } from '../../bench/results.js';
+import { hasRealEtcd } from '../support/real-etcd.js';
+import { tempDir } from '../support/temp-dir.js';
+
+const RUN = fileURLToPath(new URL('../../bench/run.js', import.meta.url));
+
+describe.skipIf(!hasRealEtcd)('npm run bench', () => {
+  test('measures a real etcd, writes the figures and leaves nothing behind', async () => {
+    const directory = await tempDir();
+    const json = join(directory, 'figures.json');
+    const table = execFileSync(
+      process.execPath,
+      [
+        RUN,
+        ...['--quick', '--seconds', '0.3', '--server', 'etcd', '--many-keys', '1000'],
+        ...['--only', 'put,txn,watch,million', '--dir', directory, '--json', json],
+      ],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const { figures }: { figures: Figure[] } = JSON.parse(readFileSync(json, 'utf8'));
+    expect(figures.map(({ workload }) => workload)).toEqual(
+      expect.arrayContaining(['put', 'txn', 'watch', 'million']),
+    );
+    for (const { title, values } of figures) {
+      expect(values.etcd, title).toBeGreaterThan(0);
+      expect(table).toContain(title);
+    }
+    expect(readdirSync(directory)).toEqual(['figures.json']);
+  });
+
+  test('names the option that is wrong', () => {
+    expect(() =>
+      execFileSync(process.execPath, [RUN, '--only', 'puts'], { stdio: 'pipe', encoding: 'utf8' }),
+    ).toThrow('no workload puts');
+  });
+});
