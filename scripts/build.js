@@ -1,7 +1,7 @@
 /**
  * Builds dist/ from src/ and writes oclif.manifest.json. Runs on `npm ci`, so it stays quick.
  *
- *   dist/cli/main.js         what bin/ starts
+ *   dist/cli/main.js, serve-host.js   what bin/ starts
  *   dist/commands/...        one file a command, in oclif's layout; shared code in dist/chunks
  *   dist/index.js, testing.js and dist/types   what others import
  *
@@ -34,9 +34,9 @@ const libraryFiles = ['src/index.ts', 'src/testing.ts'].filter((name) => existsS
 
 /**
  * oclif's Command loads its whole configuration, parser and help machinery: 30 ms of start-up for
- * code that no command of ours calls. TypeScript's CommonJS output reads every import as a property
- * (`config_1.Config`), so each `require` can wait for its first use, and what is a public entry of
- * @oclif/core stays outside the bundle.
+ * code that no command of ours calls. So only the class itself is bundled, and the files beside it
+ * are loaded from the installed package at their first use. That can be done line by line, because
+ * TypeScript's CommonJS output reads every import as a property (`config_1.Config`).
  */
 const lazyOclif = {
   name: 'lazy-oclif',
@@ -45,35 +45,42 @@ const lazyOclif = {
     bundle.onResolve({ filter: /^@oclif\/core\/command$/ }, () => ({
       path: `${library}command.js`,
     }));
-    bundle.onResolve({ filter: /^\.\/(config|errors|logger|parser|ux)$/ }, ({ path, importer }) =>
-      importer.startsWith(library)
-        ? { path: path.replace('./', '@oclif/core/'), external: true }
-        : undefined,
-    );
-    bundle.onLoad({ filter: /@oclif\/core\/lib\/.*\.js$/ }, ({ path }) => ({
+    bundle.onLoad({ filter: /@oclif\/core\/lib\/command\.js$/ }, ({ path }) => ({
       contents: lazyRequires(readFileSync(path, 'utf8')),
       loader: 'js',
     }));
   },
 };
 
-/** Turns `const x = require("y")` into a load at the first `x.property`. */
+/** Turns `const x = require("./y")` into a load at the first `x.property`. */
 function lazyRequires(source) {
   const names = [];
   const declared = source.replace(
-    /^const (\w+) = ((?:__import\w+\()?require\("[^"]+"\)\)?);$/gm,
-    (_, name, load) => {
+    /^const (\w+) = ((?:__import\w+\()?)require\("(\.\/[^"]+)"\)(\)?);$/gm,
+    (line, name, open, path, close) => {
+      // Read while the class is being defined.
+      if (path === './cache') return line;
       names.push(name);
-      return `let ${name}$; const ${name}$load = () => (${name}$ ??= ${load});`;
+      return `let ${name}$; const ${name}$load = () => (${name}$ ??= ${open}oclifFile("${path}")${close});`;
     },
   );
-  if (names.length === 0) return source;
-  return declared.replace(new RegExp(`\\b(${names.join('|')})\\.`, 'g'), '$1$load().');
+  const uses = new RegExp(`\\b(${names.join('|')})\\.`, 'g');
+  return `${OCLIF_FILE}${declared
+    .replace(uses, '$1$load().')
+    .replace(/\(0, logger_1\$load\(\)\.makeDebug\)\((.*)\);$/m, LAZY_DEBUG)}`;
 }
+
+/** Loads a file of the installed package, past its export map. */
+const OCLIF_FILE = `const oclifFile = (path) =>
+  require(require("node:path").join(require.resolve("@oclif/core/package.json"), "../lib", path));
+`;
+
+/** A debug function that loads the debug package when it is first called. */
+const LAZY_DEBUG = '(...words) => (0, logger_1$load().makeDebug)($1)(...words);';
 
 const bundle = await build({
   write: false,
-  entryPoints: ['src/cli/main.ts', ...commandFiles, ...libraryFiles],
+  entryPoints: ['src/cli/main.ts', 'src/cli/serve-host.ts', ...commandFiles, ...libraryFiles],
   outbase: 'src',
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',

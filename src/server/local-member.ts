@@ -1,3 +1,4 @@
+import { formatGoDuration } from '../base/go-format.js';
 import type { Logger } from '../base/logger.js';
 import type { Counter } from '../base/metrics.js';
 import type { Clock } from '../platform/clock.js';
@@ -46,11 +47,17 @@ export interface MemberSettings {
   readonly maxRequestBytes: number;
   readonly snapshotCount: number;
   readonly snapshotCatchUpEntries: number;
+  /** Applying a request that takes longer is worth a warning, ms. */
+  readonly warningApplyMillis: number;
 }
 
 export interface MemberMetrics {
   readonly leaseExpired: Counter;
   readonly proposalsFailed: Counter;
+  readonly leaderChanges: Counter;
+  readonly slowApplies: Counter;
+  /** Takes how long a request of that kind took to apply, seconds. */
+  readonly observeApply: (kind: AppliedKind, seconds: number, succeeded: boolean) => void;
 }
 
 /** What a member is made of; the composition root builds it, the member owns it from then on. */
@@ -295,6 +302,8 @@ export class LocalMember {
       pending: this.#pending,
       consistentIndex: this.#parts.consistentIndex,
       logger,
+      clock,
+      observe: (kind, millis, succeeded) => this.#observeApply(kind, millis, succeeded),
       applyConfChange: (entry, isReplay) => this.#applyConfChange(entry, isReplay),
       onLeaderConfirmed: (term) => this.#confirmLeader(term),
       onQuotaExceeded: (then) => {
@@ -363,6 +372,19 @@ export class LocalMember {
     });
   }
 
+  #observeApply(kind: AppliedKind, millis: number, succeeded: boolean): void {
+    const { metrics, settings, logger } = this.#parts;
+    metrics?.observeApply(kind, millis / 1000, succeeded);
+    if (millis <= settings.warningApplyMillis) return;
+    metrics?.slowApplies.inc();
+    logger.warn('apply request took too long', {
+      took: formatGoDuration(millis * 1e6),
+      'expected-duration': formatGoDuration(settings.warningApplyMillis * 1e6),
+      prefix: '',
+      request: kind,
+    });
+  }
+
   async #checkpoint(due: readonly DueCheckpoint[]): Promise<void> {
     const request = {
       checkpoints: due.map(({ id, remainingTtlSeconds }) => ({
@@ -423,6 +445,7 @@ export class LocalMember {
   #noteLeader({ lead }: SoftState): void {
     if (lead === this.#leader) return;
     this.#leader = lead;
+    if (lead !== NONE) this.#parts.metrics?.leaderChanges.inc();
     this.#parts.logger.info('leader changed', {
       'local-member-id': formatId(this.cluster.localMemberId),
       'leader-id': formatId(lead),

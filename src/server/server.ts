@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { Logger } from '../base/logger.js';
 import { ETCD_VERSION } from '../base/version.js';
 import { etcdError } from '../proto/errors.js';
@@ -5,16 +6,27 @@ import { memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ServerConfig } from './config/server-config.js';
 import { FilePurger } from './file-purger.js';
+import { healthSource } from './health-source.js';
 import type { MemberUrl } from './http/address.js';
+import {
+  createClientHandler,
+  createMetricsHandler,
+  type HttpHandlerOptions,
+} from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
 import type { LocalMember } from './local-member.js';
 import { formatId } from './membership/member.js';
+import { partMetrics, refreshGauges } from './metrics/part-metrics.js';
+import { MetricRegistry } from './metrics/registry.js';
+import { createRpcMetrics } from './metrics/rpc-metrics.js';
+import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
 import { requireLeaderCheck } from './rpc/checks.js';
 import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
+import type { RpcTransport } from './rpc/transport.js';
 
 /** How long a lease may go without telling the other members how much time it has left, ms. */
 const LEASE_CHECKPOINT_MILLIS = 5 * 60 * 1000;
@@ -23,6 +35,8 @@ export interface StartServerOptions {
   readonly config: ServerConfig;
   readonly logger: Logger;
   readonly platform?: ServerPlatform;
+  /** Version of the run time, for the metrics: `node20.20.2`. */
+  readonly runtimeVersion: string;
   /** The running server can't go on; it has stopped serving when this is called. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -32,6 +46,8 @@ export interface EtcdServer {
   readonly member: LocalMember;
   /** `host:port` of each client listener, with the real ports. */
   readonly clientAddresses: readonly string[];
+  /** `host:port` of each metrics listener. */
+  readonly metricsAddresses: readonly string[];
   /** Stops serving, then the member; all that was acknowledged is on disk when it resolves. */
   stop(): Promise<void>;
 }
@@ -59,32 +75,50 @@ class Server implements EtcdServer {
   readonly #logger: Logger;
   readonly #platform: ServerPlatform;
   readonly #onFatal: (error: unknown) => void;
+  readonly #metrics: ServerMetrics;
   readonly #clients: PortMultiplexer;
+  /** HTTP alone, where --listen-client-http-urls asks for it. */
+  readonly #clientHttp: PortMultiplexer;
   readonly #peers: PortMultiplexer;
+  readonly #metricsListeners: PortMultiplexer;
   readonly #streams = new OpenStreams();
   #transport: GrpcJsTransport | undefined;
   #opened: OpenedMember | undefined;
   #purger: FilePurger | undefined;
   #unlock: (() => Promise<void>) | undefined;
+  #clientHandler: RequestListener | undefined;
+  #metricsHandler: RequestListener | undefined;
   #clientAddresses: string[] = [];
+  #metricsAddresses: string[] = [];
   #stopping: Promise<void> | undefined;
 
-  constructor({ config, logger, platform = nodePlatform, onFatal }: StartServerOptions) {
+  constructor(options: StartServerOptions) {
+    const { config, logger, platform = nodePlatform, runtimeVersion, onFatal } = options;
     this.#config = config;
     this.#logger = logger.at('server/server.ts');
     this.#platform = platform;
     this.#onFatal = onFatal;
+    this.#metrics = createServerMetrics({
+      serverVersion: ETCD_VERSION,
+      runtimeVersion,
+      features: config.features,
+    });
     const { clock } = platform;
-    this.#clients = new PortMultiplexer({
+    // Listeners are bound before there is a member; connections wait until it serves.
+    const rpc: RpcTransport = {
+      accept: (socket) => this.#transport?.accept(socket),
+      close: async (graceMillis) => this.#transport?.close(graceMillis),
+    };
+    const http: RequestListener = (request, response) => this.#clientHandler?.(request, response);
+    const isShared = config.listenClientHttpUrls.length === 0;
+    this.#clients = new PortMultiplexer({ clock, logger, rpc, ...(isShared ? { http } : {}) });
+    this.#clientHttp = new PortMultiplexer({ clock, logger, http });
+    this.#peers = new PortMultiplexer({ clock, logger });
+    this.#metricsListeners = new PortMultiplexer({
       clock,
       logger,
-      // Listeners are bound before there is a member; connections wait until it serves.
-      rpc: {
-        accept: (socket) => this.#transport?.accept(socket),
-        close: async (graceMillis) => this.#transport?.close(graceMillis),
-      },
+      http: (request, response) => this.#metricsHandler?.(request, response),
     });
-    this.#peers = new PortMultiplexer({ clock, logger });
   }
 
   get member(): LocalMember {
@@ -96,12 +130,22 @@ class Server implements EtcdServer {
     return this.#clientAddresses;
   }
 
+  get metricsAddresses(): readonly string[] {
+    return this.#metricsAddresses;
+  }
+
   async start(): Promise<void> {
     await this.#listen(this.#peers, this.#config.listenPeerUrls, 'peer');
     this.#clientAddresses = await this.#listen(
       this.#clients,
       this.#config.listenClientUrls,
       'client',
+    );
+    await this.#listen(this.#clientHttp, this.#config.listenClientHttpUrls, 'client');
+    this.#metricsAddresses = await this.#listen(
+      this.#metricsListeners,
+      this.#config.listenMetricsUrls,
+      'metrics',
     );
     await this.#open();
     const { member } = this;
@@ -111,11 +155,19 @@ class Server implements EtcdServer {
       member,
       {
         name: this.#config.name,
-        clientUrls: this.#config.advertiseClientUrls.map(({ text }) => text),
+        clientUrls: this.#advertisedClientUrls(),
       },
       this.#logger,
     );
     this.#serve();
+  }
+
+  /** A URL with port 0 was bound to a port that only the listener knows. */
+  #advertisedClientUrls(): string[] {
+    return this.#config.advertiseClientUrls.map(({ text, scheme }, position) => {
+      const address = this.#clientAddresses[position];
+      return text.endsWith(':0') && address !== undefined ? `${scheme}://${address}` : text;
+    });
   }
 
   stop(): Promise<void> {
@@ -126,7 +178,7 @@ class Server implements EtcdServer {
   async #listen(
     multiplexer: PortMultiplexer,
     urls: readonly MemberUrl[],
-    kind: 'peer' | 'client',
+    kind: 'peer' | 'client' | 'metrics',
   ): Promise<string[]> {
     const addresses: string[] = [];
     for (const url of urls) {
@@ -165,9 +217,10 @@ class Server implements EtcdServer {
           batchIntervalMillis: config.backendBatchMillis,
           batchLimit: config.backendBatchLimit,
           unsafeNoFsync: config.unsafeNoFsync,
-          metrics: {},
+          metrics: this.#metrics.backend,
           onFatal,
         }),
+      metrics: partMetrics(this.#metrics),
       onFatal: (error) => this.#fail(error),
     });
     this.#logStart(directories.wal);
@@ -225,9 +278,16 @@ class Server implements EtcdServer {
       maxConcurrentStreams: config.maxConcurrentStreams,
       keepAlive: config.keepAlive,
       checks: [requireLeaderCheck(member)],
+      observer: createRpcMetrics({
+        metrics: this.#metrics,
+        clock,
+        extensive: config.metrics === 'extensive',
+      }),
     });
-    this.#peers.start();
-    this.#clients.start();
+    const handler = this.#httpOptions(member);
+    this.#clientHandler = createClientHandler(handler);
+    this.#metricsHandler = createMetricsHandler(handler);
+    for (const multiplexer of this.#multiplexers) multiplexer.start();
     this.#logger.info('ready to serve client requests');
     for (const address of this.#clientAddresses) {
       this.#logger.info('serving client traffic insecurely; this is strongly discouraged!', {
@@ -235,6 +295,34 @@ class Server implements EtcdServer {
         address,
       });
     }
+  }
+
+  #httpOptions(member: LocalMember): HttpHandlerOptions {
+    const metrics = this.#metrics;
+    return {
+      health: healthSource(member),
+      versions: {
+        serverVersion: ETCD_VERSION,
+        clusterVersion: () => member.cluster.version,
+        storageVersion: () => member.storageVersion || undefined,
+      },
+      metrics: {
+        contentType: MetricRegistry.contentType,
+        async text() {
+          refreshGauges(metrics, member);
+          return metrics.registry.text();
+        },
+      },
+      healthMetrics: metrics.health,
+      scrapeMetrics: metrics.scrape,
+      logger: this.#logger,
+      cors: this.#config.cors,
+      hostWhitelist: this.#config.hostWhitelist,
+    };
+  }
+
+  get #multiplexers(): readonly PortMultiplexer[] {
+    return [this.#peers, this.#clients, this.#clientHttp, this.#metricsListeners];
   }
 
   #fail(error: unknown): void {
@@ -251,8 +339,12 @@ class Server implements EtcdServer {
     const grace = this.#config.requestTimeoutMillis;
     this.#opened?.watches.close();
     this.#streams.endAll(etcdError('Stopped'));
-    await this.#clients.close(grace);
-    await this.#peers.close(0);
+    await Promise.all([
+      this.#clients.close(grace),
+      this.#clientHttp.close(grace),
+      this.#metricsListeners.close(0),
+      this.#peers.close(0),
+    ]);
     await this.#purger?.stop();
     try {
       await this.#opened?.member.stop();
@@ -273,6 +365,7 @@ function memberSettings(config: ServerConfig) {
     preVote: config.preVote,
     quotaBytes: config.quotaBackendBytes,
     unsafeNoFsync: config.unsafeNoFsync,
+    warningApplyMillis: config.warningApplyMillis,
     compactionBatchLimit: config.compactionBatchLimit,
     compactionSleepMillis: config.compactionSleepMillis,
     leaseCheckpointMillis: config.features.LeaseCheckpoint ? LEASE_CHECKPOINT_MILLIS : undefined,

@@ -26,6 +26,7 @@ export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
   maxRequestBytes: 1_572_864,
   snapshotCount: 10_000,
   snapshotCatchUpEntries: 5000,
+  warningApplyMillis: 1000,
   preVote: true,
   quotaBytes: 0,
   unsafeNoFsync: false,

@@ -1,4 +1,5 @@
 import type { Logger } from '../../base/logger.js';
+import type { Clock } from '../../platform/clock.js';
 import { EtcdError } from '../../proto/errors.js';
 import {
   decodeInternalRaftRequest,
@@ -24,6 +25,9 @@ export interface EntryApplierOptions {
   readonly pending: PendingRequests;
   readonly consistentIndex: ConsistentIndex;
   readonly logger: Logger;
+  readonly clock: Pick<Clock, 'monotonicMillis'>;
+  /** Told of each request how long it took, ms, and whether it was carried out. */
+  readonly observe: (kind: AppliedKind, millis: number, succeeded: boolean) => void;
   /** Applies a change of the configuration to Raft and to the membership. */
   readonly applyConfChange: (entry: Entry, isReplay: boolean) => ConfState;
   /** The leader's empty entry of its term was applied. */
@@ -71,12 +75,16 @@ export class EntryApplier {
     const waiting = this.#options.pending.take(id);
     if (!isAppliedKind(kind)) throw new UnknownEntryError(index, `a request of kind ${kind}`);
     const request = (waiting?.request ?? decodeApplied(kind, bytes)) as RequestOf<AppliedKind>;
+    const { applier, clock, observe } = this.#options;
+    const started = clock.monotonicMillis();
     try {
-      const result = this.#options.applier.apply(kind, request, waiting !== undefined);
+      const result = applier.apply(kind, request, waiting !== undefined);
+      observe(kind, clock.monotonicMillis() - started, true);
       waiting?.resolve(result);
     } catch (error) {
       // A refusal is the result; anything else means that state and log no longer agree.
       if (!(error instanceof EtcdError)) throw error;
+      observe(kind, clock.monotonicMillis() - started, false);
       this.#refuse(kind, error, waiting);
     }
   }

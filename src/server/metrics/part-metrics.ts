@@ -1,0 +1,56 @@
+import type { AppliedKind } from '../apply/requests.js';
+import type { PartMetrics } from '../bootstrap/open-member.js';
+import type { LocalMember } from '../local-member.js';
+import { formatId } from '../membership/member.js';
+import type { ServerMetrics } from './server-metrics.js';
+
+/** The operation names of etcd_server_apply_duration_seconds (reference: server 7). */
+const OPERATION_NAMES: Readonly<Record<AppliedKind, string>> = {
+  put: 'Put',
+  deleteRange: 'DeleteRange',
+  txn: 'Txn',
+  compaction: 'Compaction',
+  leaseGrant: 'LeaseGrant',
+  leaseRevoke: 'LeaseRevoke',
+  leaseCheckpoint: 'LeaseCheckpoint',
+  alarm: 'Alarm',
+  clusterVersionSet: 'ClusterVersionSet',
+  clusterMemberAttrSet: 'ClusterMemberAttrSet',
+};
+
+/** The instruments of a server, handed out to the parts of its member. */
+export function partMetrics(metrics: ServerMetrics): PartMetrics {
+  const { applySeconds, proposalsFailed, leaderChanges, slowApplies } = metrics.server;
+  return {
+    wal: metrics.wal,
+    mvcc: metrics.mvcc,
+    lessor: metrics.lease,
+    watch: metrics.watch,
+    member: {
+      leaseExpired: metrics.lease.expired,
+      proposalsFailed,
+      leaderChanges,
+      slowApplies,
+      observeApply: (kind, seconds, succeeded) =>
+        applySeconds.with('v3', OPERATION_NAMES[kind], String(succeeded)).observe(seconds),
+    },
+  };
+}
+
+/** Brings the gauges that mirror a member's state up to date; called before each scrape. */
+export function refreshGauges({ server, mvcc }: ServerMetrics, member: LocalMember): void {
+  const { cluster, store, quota } = member;
+  server.hasLeader.set(member.leaderId === 0n ? 0 : 1);
+  server.isLeader.set(member.isLeader ? 1 : 0);
+  server.isLearner.set(cluster.localMember?.isLearner === true ? 1 : 0);
+  server.proposalsCommitted.set(member.committedIndex);
+  server.proposalsApplied.set(member.appliedIndex);
+  server.proposalsPending.set(member.pendingRequests);
+  server.id.with(formatId(cluster.localMemberId)).set(1);
+  server.quotaBytes.set(quota.bytes);
+  if (cluster.version !== undefined) {
+    server.clusterVersion.with(cluster.version.replace(/\.0$/, '')).set(1);
+  }
+  mvcc.currentRevision.set(store.currentRevision);
+  mvcc.compactRevision.set(store.compactRevision);
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import type { Logger } from '../base/logger.js';
+import { DirectoryLockedError } from '../platform/directory-lock.js';
+import { nodeClock } from '../platform/node-clock.js';
+import { nodeFs } from '../platform/node-fs.js';
+import { type BuildInfo, parseServerConfig } from './config/parse-server-config.js';
+import type { ServerConfig } from './config/server-config.js';
+import { earlyLogger, openServerLog, replayLogs } from './logging/server-logger.js';
+import { type EtcdServer, startServer } from './server.js';
+
+/** Signals that stop a server. */
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/** The process that a server runs in. */
+export interface ServeHost {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly build: BuildInfo;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  readonly stderrIsTerminal: boolean;
+  /** Calls back at the first of the signals; later ones are ignored. */
+  readonly onStopSignal: (callback: (signal: StopSignal) => void) => void;
+}
+
+/** How serving ended. */
+export type ServeEnd =
+  | { readonly kind: 'exit'; readonly code: number }
+  /** Stopped cleanly; the process should now die of this signal (reference: server 2.7). */
+  | { readonly kind: 'signal'; readonly signal: StopSignal };
+
+const SIGNAL_NAMES: Readonly<Record<StopSignal, string>> = {
+  SIGINT: 'interrupt',
+  SIGTERM: 'terminated',
+};
+
+/**
+ * Runs `etcd` or `etcdkit serve` from its command line to its end. Never rejects: every failure is a
+ * log line and an exit code.
+ */
+export async function runServe(argv: readonly string[], host: ServeHost): Promise<ServeEnd> {
+  const parsed = parseServerConfig(
+    argv,
+    host.environment,
+    (path) => readFileSync(path, 'utf8'),
+    host.build,
+  );
+  if (parsed.kind === 'exit') {
+    replayLogs(earlyLogger(nodeClock, host.stderr), parsed.logs);
+    host.stdout(parsed.stdout);
+    host.stderr(parsed.stderr);
+    return { kind: 'exit', code: parsed.code };
+  }
+  const { config, logs } = parsed;
+  try {
+    const log = await openServerLog(config.log, { ...host, clock: nodeClock, fs: nodeFs });
+    try {
+      replayLogs(log.logger, logs);
+      return await serve(config, log.logger, host);
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    earlyLogger(nodeClock, host.stderr).fatal('cannot open the log', { error: text(error) });
+    return { kind: 'exit', code: 1 };
+  }
+}
+
+async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Promise<ServeEnd> {
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<unknown>((resolve) => {
+    fail = resolve;
+  });
+  let server: EtcdServer;
+  try {
+    server = await startServer({
+      config,
+      logger,
+      runtimeVersion: host.build.runtime,
+      onFatal: fail,
+    });
+  } catch (error) {
+    explainStart(error, config, logger);
+    return { kind: 'exit', code: 1 };
+  }
+  const signalled = new Promise<StopSignal>((resolve) => host.onStopSignal(resolve));
+  const end = await Promise.race([
+    signalled.then((signal) => ({ signal })),
+    failed.then((error) => ({ error })),
+  ]);
+  if ('error' in end) {
+    logger.fatal('server ended', { error: text(end.error) });
+    return { kind: 'exit', code: 1 };
+  }
+  logger.info('received signal; shutting down', { signal: SIGNAL_NAMES[end.signal] });
+  await server.stop();
+  return { kind: 'signal', signal: end.signal };
+}
+
+/**
+ * Trap: whatever the cause of a failed start, etcd's last line has this message and the cause in
+ * `error` (reference: server 2.2).
+ */
+function explainStart(error: unknown, config: ServerConfig, logger: Logger): void {
+  if (error instanceof DirectoryLockedError) {
+    logger.fatal('discovery failed', {
+      error: `data directory ${config.dataDir} is in use by another etcdkit server; stop it, or choose another --data-dir`,
+    });
+    return;
+  }
+  logger.fatal('discovery failed', { error: text(error) });
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
