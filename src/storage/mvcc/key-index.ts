@@ -53,7 +53,9 @@ export class KeyIndex {
     } else {
       history = record;
     }
-    tree.noteChangeAtCursor(history.isLive ? 0 : 1, main);
+    if (!history.isLive) {
+      tree.addWeightAtCursor(1, main);
+    }
     const { open } = history;
     open.append(main, sub);
     return this.#report(main, sub, open.created, open.version);
@@ -76,7 +78,7 @@ export class KeyIndex {
     if (!history.tombstone(main, sub)) {
       return false;
     }
-    tree.noteChangeAtCursor(-1, main);
+    tree.addWeightAtCursor(-1, main);
     return true;
   }
 
@@ -135,8 +137,8 @@ export class KeyIndex {
 
   /**
    * How many keys {@link range} without a limit would find. It visits the two ends of the range and
-   * what changed after `atRevision`: now and at recent revisions it is fast however many keys there
-   * are.
+   * where keys came and went after `atRevision`: now and at recent revisions it is fast however many
+   * keys there are.
    */
   count(start: KeyText, end: KeyText | undefined, atRevision: number): number {
     if (end !== undefined && end <= start) {

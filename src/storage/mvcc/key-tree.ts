@@ -89,9 +89,9 @@ export class KeyTree<V> {
     this.#cursorLeaf.values[this.#cursorPosition] = value;
   }
 
-  /** Notes a change at `stamp` of the entry under the cursor, and of its weight by `delta`. */
-  noteChangeAtCursor(delta: number, stamp: number): void {
-    noteChange(this.#cursorLeaf, delta, stamp);
+  /** Changes the weight of the entry under the cursor by `delta`, at `stamp`. */
+  addWeightAtCursor(delta: number, stamp: number): void {
+    changeWeight(this.#cursorLeaf, delta, stamp);
   }
 
   /** Inserts an entry of weight `weight` at the cursor, where `seek(key)` found nothing. */
@@ -100,7 +100,9 @@ export class KeyTree<V> {
     leaf.keys.splice(this.#cursorPosition, 0, key);
     leaf.values.splice(this.#cursorPosition, 0, value);
     this.#size++;
-    noteChange(leaf, weight, stamp);
+    if (weight !== 0) {
+      changeWeight(leaf, weight, stamp);
+    }
     if (leaf.keys.length > NODE_CAPACITY) {
       this.#splitLeaf(leaf);
     }
@@ -282,10 +284,9 @@ export class KeyTree<V> {
   }
 }
 
-function noteChange<V>(leaf: Leaf<V>, delta: number, stamp: number): void {
+function changeWeight<V>(leaf: Leaf<V>, delta: number, stamp: number): void {
   let node: Node<V> | undefined = leaf;
-  // No node has a later stamp than its parent, so there is nothing to do above an equal one.
-  while (node !== undefined && (delta !== 0 || node.stamp !== stamp)) {
+  while (node !== undefined) {
     node.weight += delta;
     node.stamp = stamp;
     node = node.parent;
