@@ -13,6 +13,7 @@ import {
   EntryType,
   type Message,
   MessageType,
+  NONE,
   type ReadState,
   Role,
   type Snapshot,
@@ -83,7 +84,11 @@ export class Member {
     this.#onApply = onApply;
     this.confState = snapshot?.confState ?? EMPTY_CONF_STATE;
     this.storage = this.#newStorage();
-    if (snapshot !== undefined) this.storage.applySnapshot(snapshot);
+    if (snapshot !== undefined) {
+      const { term, index } = snapshot;
+      this.storage.applySnapshot(snapshot);
+      this.storage.setHardState({ term, vote: NONE, commit: index });
+    }
     this.node = this.#start();
   }
 
