@@ -121,6 +121,7 @@ const MIN_RAFT_TIMEOUT_MILLIS = 5000;
 const MIN_WATCH_PROGRESS_MILLIS = 100;
 const RECOMMENDED_REQUEST_BYTES = 10 * 1024 * 1024;
 const DEFAULT_BCRYPT_COST = 10;
+const DEFAULT_INITIAL_CLUSTER = 'default=http://localhost:2380';
 
 type Note = (level: LogLevel, message: string, fields?: DeferredLog['fields']) => void;
 
@@ -216,7 +217,8 @@ function addresses(settings: Settings, _note: Note) {
 function cluster(settings: Settings) {
   const name = settings.text('name');
   let initialClusterText = settings.text('initial-cluster');
-  if (!settings.isSet('initial-cluster') && name !== 'default') {
+  // As in etcd the text decides, so that a file which spells the default out gets the name too.
+  if (initialClusterText === DEFAULT_INITIAL_CLUSTER && name !== 'default') {
     const own = settings.urls('initial-advertise-peer-urls').map(({ text }) => `${name}=${text}`);
     initialClusterText = own.join(',');
   }

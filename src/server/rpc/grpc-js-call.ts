@@ -321,9 +321,16 @@ function inGoWords(status: GrpcStatus): GrpcStatus {
     return { ...status, details: etcdError('ContextDeadlineExceeded').message };
   }
   if (status.code === GrpcCode.ResourceExhausted) {
-    const sizes = /^Received message larger than max \((\d+) vs (\d+)\)$/.exec(status.details);
-    if (sizes !== null) {
-      const details = `grpc: received message larger than max (${sizes[1]} vs. ${sizes[2]})`;
+    const received = /^Received message larger than max \((\d+) vs (\d+)\)$/.exec(status.details);
+    if (received !== null) {
+      const details = `grpc: received message larger than max (${received[1]} vs. ${received[2]})`;
+      return { ...status, details };
+    }
+    const sent = /^Sent message larger than max \((\d+) vs. (\d+)\)$/.exec(status.details);
+    if (sent !== null) {
+      // grpc-js counts the five bytes of the frame's head.
+      const size = Number(sent[1]) - 5;
+      const details = `grpc: trying to send message larger than max (${size} vs. ${sent[2]})`;
       return { ...status, details };
     }
   }

@@ -158,6 +158,15 @@ describe('unary calls', () => {
     });
   });
 
+  it('refuses a response above the limit', async () => {
+    const { client } = await serve([echo], { maxSendBytes: 10 });
+    expect(await unary(client, '/test.Echo/Say', Buffer.alloc(10))).toHaveLength(10);
+    expect(await failure(unary(client, '/test.Echo/Say', Buffer.alloc(11)))).toEqual({
+      code: GrpcCode.ResourceExhausted,
+      details: 'grpc: trying to send message larger than max (11 vs. 10)',
+    });
+  });
+
   it('runs the checks first, and a check may refuse', async () => {
     const order: string[] = [];
     const { client } = await serve([echo], {
