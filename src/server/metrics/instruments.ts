@@ -99,6 +99,9 @@ export function exponentialBounds(start: number, count: number): number[] {
   return bounds;
 }
 
+/** Bounds for what a disk does, seconds: from 1 ms, doubling, to 8 s. */
+export const DISK_SECONDS = exponentialBounds(0.001, 14);
+
 /** Instruments of one metric by the values of its labels. */
 export class LabelledFamily<Instrument extends SampleSource> {
   readonly #labelNames: readonly string[];
