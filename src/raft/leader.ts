@@ -1,3 +1,4 @@
+import { DecodeError } from '../proto/decode-error.js';
 import { decodeConfChange } from './confchange/codec.js';
 import {
   asConfChangeV2,
@@ -6,7 +7,7 @@ import {
   leavesJoint,
 } from './confchange/conf-change.js';
 import type { EntryPayload, RaftCore } from './core.js';
-import { RaftError, RaftInvariantError } from './errors.js';
+import { ConfChangeError, RaftError, RaftInvariantError } from './errors.js';
 import { VoteResult } from './quorum/majority.js';
 import {
   broadcastAppend,
@@ -128,7 +129,7 @@ function admitConfChanges(
   if (payloads.every(({ type }) => type === EntryType.Normal)) return payloads;
   return payloads.map((payload, position) => {
     if (payload.type === EntryType.Normal) return payload;
-    const change = asConfChangeV2(decodeConfChange(payload));
+    const change = readConfChange(core, payload);
     const refusal = refuseConfChange(core, change);
     if (refusal !== undefined && !core.config.disableConfChangeValidation) {
       core.logger.info(
@@ -140,6 +141,19 @@ function admitConfChanges(
     core.pendingConfIndex = core.log.lastIndex() + position + 1;
     return payload;
   });
+}
+
+/** A change that nobody can read must not enter the log: applying it would stop every member. */
+function readConfChange(core: RaftCore, payload: EntryPayload): ConfChangeV2 {
+  try {
+    return asConfChangeV2(decodeConfChange(payload));
+  } catch (error) {
+    if (!(error instanceof DecodeError || error instanceof ConfChangeError)) throw error;
+    core.logger.error(
+      `${idText(core.id)} dropping malformed conf change proposal: ${error.message}`,
+    );
+    throw new RaftError('ProposalDropped');
+  }
 }
 
 function refuseConfChange(core: RaftCore, change: ConfChangeV2): string | undefined {

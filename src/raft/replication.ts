@@ -56,7 +56,7 @@ function readEntries(core: RaftCore, low: number): readonly Entry[] | undefined 
   try {
     return core.log.entries(low, core.config.maxSizePerMessage);
   } catch (error) {
-    if (error instanceof RaftError) return undefined;
+    if (error instanceof RaftError && error.code === 'Compacted') return undefined;
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { ConfChangeType } from '../../src/raft/confchange/conf-change.js';
 import { MAX_PENDING_READS } from '../../src/raft/leader.js';
 import { MemoryStorage } from '../../src/raft/memory-storage.js';
 import { RawNode } from '../../src/raft/raw-node.js';
-import { type Message, MessageType, newMessage, Role } from '../../src/raft/types.js';
+import { EntryType, type Message, MessageType, newMessage, Role } from '../../src/raft/types.js';
 import { Cluster, type Member } from './support/cluster.js';
 import { memberConfig } from './support/node.js';
 
@@ -331,6 +331,17 @@ describe('leadership', () => {
 });
 
 describe('messages', () => {
+  it('that propose what nobody can read are dropped', () => {
+    const cluster = elected();
+    const data = Buffer.from('1009', 'hex');
+    const entries = [{ type: EntryType.ConfChange, term: 0, index: 0, data }];
+    const { node } = cluster.member(1n);
+    expect(() => node.step(from(2n, 1n, MessageType.Prop, { entries }))).toThrow(
+      'raft proposal dropped',
+    );
+    expect(node.status().lastIndex).toBe(2);
+  });
+
   it('of local types are refused, and so are answers of strangers', () => {
     const { node } = elected().member(1n);
     const refused = (type: MessageType, sender: bigint): unknown => {

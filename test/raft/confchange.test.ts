@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DecodeError } from '../../src/proto/decode-error.js';
 import { type ChangedConfig, ConfChanger } from '../../src/raft/confchange/changer.js';
 import { decodeConfChange, encodeConfChange } from '../../src/raft/confchange/codec.js';
 import {
@@ -151,6 +152,15 @@ describe('the payload of a change', () => {
     );
     expect(leavesJoint(change)).toBe(true);
     expect(entersJoint(change)).toBeUndefined();
+  });
+
+  it('is refused if it is malformed or of an unknown type', () => {
+    const decode = (hex: string, type: EntryType) => () =>
+      decodeConfChange({ type, data: Buffer.from(hex, 'hex') });
+    expect(decode('08', EntryType.ConfChange)).toThrow(DecodeError);
+    expect(decode('1009', EntryType.ConfChange)).toThrow('unexpected conf type 9');
+    expect(decode('12020809', EntryType.ConfChangeV2)).toThrow('unexpected conf type 9');
+    expect(decode('0803', EntryType.ConfChangeV2)).toThrow('unexpected conf change transition 3');
   });
 
   it('prints its context quoted', () => {

@@ -1,6 +1,7 @@
 import { EMPTY_BYTES } from '../../base/bytes.js';
 import * as wire from '../../proto/gen/raftpb/raft.js';
-import { type Entry, EntryType } from '../types.js';
+import { ConfChangeError } from '../errors.js';
+import { type Entry, EntryType, NONE } from '../types.js';
 import {
   type AnyConfChange,
   type ConfChange,
@@ -10,6 +11,9 @@ import {
   type ConfChangeV2,
   isConfChangeV2,
 } from './conf-change.js';
+
+const TYPES: ReadonlySet<number> = new Set(Object.values(ConfChangeType));
+const TRANSITIONS: ReadonlySet<number> = new Set(Object.values(ConfChangeTransition));
 
 /**
  * The payload of a change and the entry type that carries it. Scalars are always written, as
@@ -39,14 +43,18 @@ export function encodeConfChange(change: AnyConfChange): { type: EntryType; data
 
 /**
  * The change that an entry carries. Empty data of an EntryConfChangeV2 leaves the joint
- * configuration. Throws the wire reader's error if the payload is malformed.
+ * configuration.
+ * @throws {DecodeError} if the payload is malformed.
+ * @throws {ConfChangeError} if it names a type or a transition that does not exist.
  */
 export function decodeConfChange(entry: Pick<Entry, 'type' | 'data'>): AnyConfChange {
   return entry.type === EntryType.ConfChangeV2 ? decodeV2(entry.data) : decodeV1(entry.data);
 }
 
 function single(change: wire.ConfChangeSingle): ConfChangeSingle {
-  return { type: change.type ?? ConfChangeType.AddNode, nodeId: change.nodeId ?? 0n };
+  const type = change.type ?? ConfChangeType.AddNode;
+  if (!TYPES.has(type)) throw new ConfChangeError(`unexpected conf type ${type}`);
+  return { type, nodeId: change.nodeId ?? NONE };
 }
 
 function decodeV1(data: Buffer): ConfChange {
@@ -56,8 +64,12 @@ function decodeV1(data: Buffer): ConfChange {
 
 function decodeV2(data: Buffer): ConfChangeV2 {
   const change = wire.ConfChangeV2.decode(data);
+  const transition = change.transition ?? ConfChangeTransition.Auto;
+  if (!TRANSITIONS.has(transition)) {
+    throw new ConfChangeError(`unexpected conf change transition ${transition}`);
+  }
   return {
-    transition: change.transition ?? ConfChangeTransition.Auto,
+    transition,
     changes: change.changes.map(single),
     context: change.context ?? EMPTY_BYTES,
   };
