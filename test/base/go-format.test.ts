@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   formatGoDuration,
@@ -76,6 +77,16 @@ describe('parseGoDuration', () => {
     ['3000000h', 'time: invalid duration "3000000h"'],
   ])('refuses %s', (text, message) => {
     expect(() => parseGoDuration(text)).toThrow(new Error(message));
+  });
+});
+
+describe('durations', () => {
+  it('are read back as they were written', () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), (nanoseconds) => {
+        expect(parseGoDuration(formatGoDuration(nanoseconds))).toBe(nanoseconds);
+      }),
+    );
   });
 });
 

@@ -39,7 +39,7 @@ export interface Listener {
  * and path of the URL together.
  * @throws ListenError
  */
-export function listen(url: MemberUrl, options: ListenOptions): Promise<Listener> {
+export async function listen(url: MemberUrl, options: ListenOptions): Promise<Listener> {
   switch (url.scheme) {
     case 'http':
       return listenTcp(url, options);

@@ -3,6 +3,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { nodeClock } from '../../../src/platform/node-clock.js';
@@ -152,6 +153,33 @@ describe('PortMultiplexer', () => {
     socket.resume();
     socket.end(head, 'latin1');
     await once(socket, 'close');
+  });
+
+  it('survives whatever a client sends', async () => {
+    const port = multiplexer();
+    const { address } = await port.listen(tcp('127.0.0.1:0'));
+    port.start();
+    const heads = ['', 'GET / HTTP/1.1\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...heads),
+        fc.uint8Array({ maxLength: 200 }),
+        fc.boolean(),
+        async (head, garbage, reset) => {
+          const socket = net.connect(Number(address.split(':')[1]), '127.0.0.1');
+          socket.on('error', () => {});
+          socket.resume();
+          socket.write(head);
+          await new Promise((resolve) => socket.write(garbage, resolve));
+          if (reset) socket.resetAndDestroy();
+          else socket.end();
+          await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(await say(address, 'still here')).toBe('still here');
+    expect(await (await fetch(`http://${address}/`)).text()).toBe('GET /');
   });
 
   it('holds connections back until it starts', async () => {
