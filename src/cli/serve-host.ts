@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { ServeEnd, ServeHost, StopSignal } from '../server/serve.js';
 
 /** What stops a server. */
@@ -12,6 +13,7 @@ export function processServeHost(): ServeHost {
       runtime: `node${process.versions.node}`,
       platform: `${process.platform}/${process.arch}`,
     },
+    readFile: (path) => readFileSync(path, 'utf8'),
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     stderrIsTerminal: process.stderr.isTTY === true,

@@ -4,9 +4,7 @@ import type { Counter } from '../base/metrics.js';
 import type { Clock } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
 import {
-  AlarmRequest_AlarmAction as AlarmAction,
   AlarmRequest,
-  AlarmType,
   LeaseCheckpointRequest,
   LeaseRevokeRequest,
   type ResponseHeader,
@@ -19,13 +17,13 @@ import { type ConfState, type Entry, NONE, type SoftState } from '../raft/types.
 import type { Backend } from '../storage/backend/backend.js';
 import type { MvccStore } from '../storage/mvcc/store.js';
 import type { WalWriter } from '../storage/wal/writer.js';
+import { SpaceGuard } from './alarm/space-guard.js';
 import { Applier, type ReplicatedState } from './apply/applier.js';
 import type { ConsistentIndex } from './apply/consistent-index.js';
 import { EntryApplier } from './apply/entry-applier.js';
 import type { AppliedKind, RequestOf, ResultOf } from './apply/requests.js';
 import { DiskSnapshots, type SnapshotPoint } from './disk-snapshots.js';
-import { LeaseExpirer } from './lease/lease-expirer.js';
-import type { DueCheckpoint } from './lease/lessor.js';
+import { LeaseKeeper } from './lease/lease-keeper.js';
 import { applyMembershipChange } from './membership/apply-conf-change.js';
 import { formatId } from './membership/member.js';
 import { PendingRequests } from './pending-requests.js';
@@ -96,7 +94,8 @@ export class LocalMember {
   readonly #pending: PendingRequests;
   readonly #loop: RaftLoop;
   readonly #snapshots: DiskSnapshots;
-  readonly #expirer: LeaseExpirer;
+  readonly #space: SpaceGuard;
+  readonly #leases: LeaseKeeper;
   readonly #storageVersion: StorageVersion;
   #confState: ConfState;
   #leader = NONE;
@@ -124,13 +123,14 @@ export class LocalMember {
     );
     this.#loop = this.#newLoop(settings);
     this.#snapshots = this.#newSnapshots(settings);
-    this.#expirer = this.#newExpirer();
+    this.#space = this.#newSpaceGuard();
+    this.#leases = this.#newLeaseKeeper();
   }
 
   /** Begins to take part in the cluster. */
   start(): void {
     this.#loop.start();
-    this.#expirer.start();
+    this.#leases.start();
     // Alone in its cluster, a member need not wait for silence before it leads. One that has not
     // applied its own addition yet campaigns when that is done.
     this.#campaignIfAlone();
@@ -239,10 +239,8 @@ export class LocalMember {
    * 4.2: before any validation).
    * @throws EtcdError NoSpace
    */
-  async checkQuota(cost: number): Promise<void> {
-    if (this.quota.allows(cost)) return;
-    await this.#raiseNoSpace();
-    throw etcdError('NoSpace');
+  checkQuota(cost: number): Promise<void> {
+    return this.#space.require(cost);
   }
 
   /**
@@ -252,13 +250,7 @@ export class LocalMember {
    */
   async renewLease(id: bigint, signal: AbortSignal): Promise<number> {
     this.requireLeader();
-    // A lease that was granted a moment ago may not be applied yet.
-    if (!this.lessor.has(id)) await this.linearizableRead();
-    await this.lessor.renewable(id, signal);
-    if (this.lessor.needsCheckpointReset(id)) {
-      await this.#checkpoint([{ id, remainingTtlSeconds: 0 }]);
-    }
-    return this.lessor.renew(id);
+    return this.#leases.renew(id, signal);
   }
 
   /** Rewrites the backend without its free pages. */
@@ -285,7 +277,7 @@ export class LocalMember {
 
   async #stop(): Promise<void> {
     this.#stopError = etcdError('Stopped');
-    this.#expirer.stop();
+    this.#leases.stop();
     await this.#loop.stop(this.#stopError);
     this.#pending.close(this.#stopError);
     this.lessor.demote();
@@ -307,7 +299,7 @@ export class LocalMember {
       applyConfChange: (entry, isReplay) => this.#applyConfChange(entry, isReplay),
       onLeaderConfirmed: (term) => this.#confirmLeader(term),
       onQuotaExceeded: (then) => {
-        this.#raiseNoSpace().then(then, then);
+        this.#space.raise().then(then, then);
       },
     });
     return new RaftLoop(
@@ -354,21 +346,29 @@ export class LocalMember {
     );
   }
 
-  #newExpirer(): LeaseExpirer {
-    return new LeaseExpirer({
-      lessor: this.lessor,
-      clock: this.#parts.clock,
-      revoke: async (ID) => {
-        const payload = LeaseRevokeRequest.encode({ ID }).finish();
-        await this.propose('leaseRevoke', { ID }, payload);
-      },
-      checkpoint: (due) => this.#checkpoint(due),
-      onFailure: (error) => {
-        if (this.#stopError === undefined) {
-          this.#parts.logger.warn('failed to revoke a lease', { error: String(error) });
-        }
-      },
-      ...(this.#parts.metrics === undefined ? {} : { expired: this.#parts.metrics.leaseExpired }),
+  #newSpaceGuard(): SpaceGuard {
+    const { quota, alarms, cluster, logger } = this.#parts;
+    return new SpaceGuard({
+      quota,
+      alarms,
+      localMemberId: cluster.localMemberId,
+      logger,
+      propose: (request) => this.propose('alarm', request, AlarmRequest.encode(request).finish()),
+    });
+  }
+
+  #newLeaseKeeper(): LeaseKeeper {
+    const { lessor, clock, logger, metrics } = this.#parts;
+    return new LeaseKeeper({
+      lessor,
+      clock,
+      logger,
+      revoke: (ID) =>
+        this.propose('leaseRevoke', { ID }, LeaseRevokeRequest.encode({ ID }).finish()),
+      checkpoint: (request) =>
+        this.propose('leaseCheckpoint', request, LeaseCheckpointRequest.encode(request).finish()),
+      catchUp: () => this.linearizableRead(),
+      ...(metrics === undefined ? {} : { expired: metrics.leaseExpired }),
     });
   }
 
@@ -383,36 +383,6 @@ export class LocalMember {
       prefix: '',
       request: kind,
     });
-  }
-
-  async #checkpoint(due: readonly DueCheckpoint[]): Promise<void> {
-    const request = {
-      checkpoints: due.map(({ id, remainingTtlSeconds }) => ({
-        ID: id,
-        remainingTTL: remainingTtlSeconds,
-      })),
-    };
-    const payload = LeaseCheckpointRequest.encode(request).finish();
-    await this.propose('leaseCheckpoint', request, payload);
-  }
-
-  /** The alarm is raised once; a failure to raise it is told by the request that crossed the quota. */
-  async #raiseNoSpace(): Promise<void> {
-    if (this.alarms.has(AlarmType.NOSPACE)) return;
-    const { logger, cluster } = this.#parts;
-    logger.warn('message exceeded backend quota; raising alarm', {
-      'quota-size-bytes': this.quota.bytes,
-    });
-    const request: AlarmRequest = {
-      action: AlarmAction.ACTIVATE,
-      memberID: cluster.localMemberId,
-      alarm: AlarmType.NOSPACE,
-    };
-    try {
-      await this.propose('alarm', request, AlarmRequest.encode(request).finish());
-    } catch (error) {
-      logger.warn('failed to raise the alarm', { error: String(error) });
-    }
   }
 
   #applyConfChange(entry: Entry, isReplay: boolean): ConfState {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Logger } from '../base/logger.js';
 import { DirectoryLockedError } from '../platform/directory-lock.js';
 import { nodeClock } from '../platform/node-clock.js';
@@ -15,6 +14,8 @@ export type StopSignal = 'SIGINT' | 'SIGTERM';
 export interface ServeHost {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly build: BuildInfo;
+  /** Text of a file; throws if it cannot be read. */
+  readonly readFile: (path: string) => string;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly stderrIsTerminal: boolean;
@@ -38,12 +39,7 @@ const SIGNAL_NAMES: Readonly<Record<StopSignal, string>> = {
  * log line and an exit code.
  */
 export async function runServe(argv: readonly string[], host: ServeHost): Promise<ServeEnd> {
-  const parsed = parseServerConfig(
-    argv,
-    host.environment,
-    (path) => readFileSync(path, 'utf8'),
-    host.build,
-  );
+  const parsed = parseServerConfig(argv, host.environment, host.readFile, host.build);
   if (parsed.kind === 'exit') {
     replayLogs(earlyLogger(nodeClock, host.stderr), parsed.logs);
     host.stdout(parsed.stdout);

@@ -56,6 +56,8 @@ const FILE_ROOMS = [
   'src/server/logging/',
   'src/platform/',
   'src/cli/',
+  // Makes and removes the temporary directory of a test.
+  'src/testing.ts',
 ];
 
 function isBelow(file: SourceFile, rooms: readonly string[]): boolean {

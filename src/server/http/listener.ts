@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { rm } from 'node:fs/promises';
 import net from 'node:net';
+import { nodeFs, nodeFs } from '../../platform/node-fs.js';
 import { joinHostPort, type MemberUrl, splitHostPort } from './address.js';
 
 /** Gap of TCP keep-alive probes (reference: server 2.8). */
@@ -87,7 +87,7 @@ async function resolve(host: string): Promise<string> {
 async function listenUnix(url: MemberUrl, options: ListenOptions): Promise<Listener> {
   const path = url.host + url.path;
   // A socket file that a killed server left behind would make every later bind fail.
-  await rm(path, { force: true });
+  await removeSocket(path);
   const server = createServer(options);
   try {
     await bind(server, { path });
@@ -153,4 +153,13 @@ function lacksIpv6(error: unknown): boolean {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** Removes the socket that an earlier server left. */
+async function removeSocket(path: string): Promise<void> {
+  try {
+    await nodeFs.remove(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
 }
