@@ -68,6 +68,15 @@ export class Generation {
     }
     return low - 1;
   }
+
+  /** Forgets what is older than the revision at `atRevision`; false if there is none so old. */
+  forgetBefore(atRevision: number): boolean {
+    const position = this.positionAt(atRevision);
+    if (position > 0) {
+      this.revisions = this.revisions.slice(2 * position);
+    }
+    return position >= 0;
+  }
 }
 
 /** Where a look-up leaves what it found, so that it allocates nothing. */
@@ -159,15 +168,15 @@ export class KeyHistory {
     while (chosen < last && (generations[chosen] as Generation).lastMain < atRevision) {
       chosen++;
     }
-    const generation = generations[chosen] as Generation;
-    const position = generation.positionAt(atRevision);
-    if (position > 0) {
-      generation.revisions = generation.revisions.slice(2 * position);
+    const isRetained = (generations[chosen] as Generation).forgetBefore(atRevision);
+    // A key deleted and put again in the compacted revision itself goes on in the next generation.
+    for (let i = chosen + 1; i <= last; i++) {
+      (generations[i] as Generation).forgetBefore(atRevision);
     }
     if (chosen > 0) {
       this.generations = generations.slice(chosen);
     }
-    return position >= 0;
+    return isRetained;
   }
 
   /** Whether nothing is left of the key. */

@@ -84,7 +84,8 @@ export class KeyIndex {
 
   /**
    * Takes in a row while the index is rebuilt, in revision order (reference: semantics 3.9).
-   * `created` and `version` are those of the stored KeyValue and count for a key not seen before.
+   * `created` and `version` are those of the stored KeyValue and count for the first row of a
+   * generation: those before it may be compacted.
    * Returns false if the row is the tombstone of a key that is deleted already: it is ignored.
    */
   restore(
@@ -95,7 +96,8 @@ export class KeyIndex {
     created: number,
     version: number,
   ): boolean {
-    if (this.#tree.seek(key) === undefined) {
+    const record = this.#tree.seek(key);
+    if (record === undefined) {
       if (isTombstone) {
         this.#tree.insertAtCursor(key, KeyHistory.ofTombstone(main, sub), 0, main);
       } else {
@@ -106,7 +108,12 @@ export class KeyIndex {
     if (isTombstone) {
       return this.tombstone(key, main, sub);
     }
+    const startsGeneration = record instanceof KeyHistory && !record.isLive;
     this.put(key, main, sub);
+    if (startsGeneration) {
+      record.open.created = created;
+      record.open.version = version;
+    }
     return true;
   }
 
