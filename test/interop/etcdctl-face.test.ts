@@ -3,18 +3,13 @@ import { binaryPath } from '../support/binary.js';
 import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import {
   describeTarget,
+  ORACLE,
   type Outcome,
   type Program,
   runInvocation,
   type Target,
 } from './face-runner.js';
 import { INVOCATIONS, type Invocation } from './invocations.js';
-
-const ORACLE: Program = {
-  command: '/usr/bin/etcdctl',
-  leading: [],
-  environment: { ETCDCTL_API: '3' },
-};
 
 /** What the oracle's outcome would be in the etcd we stand for. */
 function expected(oracle: Outcome, { differs }: Invocation): Outcome {
@@ -45,7 +40,7 @@ describe.skipIf(!hasRealEtcd)('our etcdctl beside the real one', () => {
     // Two servers with one history, so that revisions agree.
     const [first, second] = await Promise.all([startRealEtcd(), startRealEtcd()]);
     servers = [first, second];
-    targets = [describeTarget(first.endpoint), describeTarget(second.endpoint)];
+    targets = await Promise.all([describeTarget(first.endpoint), describeTarget(second.endpoint)]);
   });
 
   afterAll(async () => {

@@ -1,4 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Invocation, Variation } from './invocations.js';
 
 /** A program that takes etcdctl's command lines. */
@@ -25,21 +26,25 @@ export interface Outcome {
   readonly exitCode: number | NodeJS.Signals;
 }
 
-const ORACLE = '/usr/bin/etcdctl';
-const LIMIT_MILLIS = 20_000;
-const STEP_ENVIRONMENT = { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' };
+/** The real etcdctl. */
+export const ORACLE: Program = {
+  command: '/usr/bin/etcdctl',
+  leading: [],
+  environment: { ETCDCTL_API: '3' },
+};
 
-/** Runs etcdctl for a setup step and returns its stdout. */
-function step(endpoint: string, argv: readonly string[]): string {
-  return execFileSync(ORACLE, [`--endpoints=${endpoint}`, ...argv], {
-    env: STEP_ENVIRONMENT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  }).toString();
+const LIMIT_MILLIS = 20_000;
+const STEP_ENVIRONMENT = { PATH: process.env.PATH ?? '', ...ORACLE.environment };
+
+/** Runs etcdctl for a setup step and returns its stdout. The server may live in this process. */
+async function step(endpoint: string, argv: readonly string[]): Promise<string> {
+  const words = [`--endpoints=${endpoint}`, ...argv];
+  return (await promisify(execFile)(ORACLE.command, words, { env: STEP_ENVIRONMENT })).stdout;
 }
 
 /** Reads the ids of a server with one member. */
-export function describeTarget(endpoint: string): Target {
-  const json = step(endpoint, ['member', 'list', '-w', 'json']);
+export async function describeTarget(endpoint: string): Promise<Target> {
+  const json = await step(endpoint, ['member', 'list', '-w', 'json']);
   const text = (name: string) => new RegExp(`"${name}":\\["([^"]*)"\\]`).exec(json)?.[1] ?? '';
   const id = (name: string) => BigInt(new RegExp(`"${name}":(\\d+)`).exec(json)?.[1] ?? 0);
   return {
@@ -61,19 +66,21 @@ export async function runInvocation(
   invocation: Invocation,
 ): Promise<Outcome> {
   const { endpoint } = target;
-  step(endpoint, ['del', '--from-key', '']);
-  const leases = step(endpoint, ['lease', 'list']).split('\n').slice(1).filter(Boolean);
-  for (const lease of leases) step(endpoint, ['lease', 'revoke', lease]);
+  await step(endpoint, ['del', '--from-key', '']);
+  const leases = (await step(endpoint, ['lease', 'list'])).split('\n').slice(1).filter(Boolean);
+  for (const lease of leases) await step(endpoint, ['lease', 'revoke', lease]);
   let lease = '';
-  const revision = () =>
-    /"revision":(\d+)/.exec(step(endpoint, ['get', 'x', '-w', 'json']))?.[1] ?? '0';
-  const fill = (words: readonly string[]) =>
-    words.map((word) => word.replace('{lease}', lease).replace('{rev}', revision()));
+  const fill = async (words: readonly string[]) => {
+    const needed = words.includes('{rev}');
+    const json = needed ? await step(endpoint, ['get', 'x', '-w', 'json']) : '';
+    const revision = /"revision":(\d+)/.exec(json)?.[1] ?? '0';
+    return words.map((word) => word.replace('{lease}', lease).replace('{rev}', revision));
+  };
   for (const words of invocation.setup ?? []) {
-    const output = step(endpoint, fill(words));
+    const output = await step(endpoint, await fill(words));
     lease = /^lease ([0-9a-f]{16}) granted/.exec(output)?.[1] ?? lease;
   }
-  const raw = await start(program, endpoint, invocation, fill(invocation.argv));
+  const raw = await start(program, endpoint, invocation, await fill(invocation.argv));
   return clean(raw, target, invocation, lease);
 }
 
@@ -121,7 +128,8 @@ const VARIATIONS: Readonly<Record<Variation, (text: string) => string>> = {
     text.replace(/(took(?:"?:"?| =)? ?"?)[\d.]+(?:µs|Âµs|ms|s|m)+/g, '$1<duration>'),
   sizes: (text) => text.replace(/("dbSize(?:InUse)?":)\d+/g, '$1<size>'),
   'raft-indexes': (text) => text.replace(/("raft(?:Applied)?Index":)\d+/g, '$1<index>'),
-  hashes: (text) => text.replace(/, \d{5,}/g, ', <hash>').replace(/("hash":)\d+/g, '$1<hash>'),
+  'server-version': (text) => text.replace(/("version":)"3[\d.]+"/g, '$1<version>'),
+  hashes: (text) => text.replace(/([,|] )\d{5,}/g, '$1<hash>').replace(/("hash":)\d+/g, '$1<hash>'),
   'lease-ids': (text) =>
     text.replace(/lease [0-9a-f]{16}/g, 'lease <id>').replace(/("ID":)\d+/g, '$1<id>'),
   // One id in sixteen is a digit shorter. The rule is a box character in UTF-8, read as Latin-1.

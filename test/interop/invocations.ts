@@ -24,6 +24,7 @@ export interface Invocation {
 /** Parts of an output that no two runs share. */
 export type Variation =
   | 'header-length'
+  | 'server-version'
   | 'durations'
   | 'sizes'
   | 'raft-indexes'
@@ -347,7 +348,7 @@ export const INVOCATIONS: readonly Invocation[] = [
   {
     name: 'endpoint status -w json',
     argv: ['endpoint', 'status', '-w', 'json'],
-    varies: ['raft-indexes', 'sizes'],
+    varies: ['raft-indexes', 'server-version', 'sizes'],
   },
   {
     name: 'endpoint hashkv -w json',
@@ -367,6 +368,7 @@ export const INVOCATIONS: readonly Invocation[] = [
   {
     name: 'endpoint hashkv -w table',
     argv: ['endpoint', 'hashkv', '-w', 'table'],
+    varies: ['hashes', 'widths'],
     differs: {
       because: 'cli 3.4 and 5.4: box characters and a third column',
       stdout: () => '',
