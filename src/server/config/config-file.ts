@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import { parseFeatureGates } from './feature-gates.js';
 import type { FlagSet } from './flag-parser.js';
-import type { FlagSpec } from './flag-table.js';
+import type { FlagSpec } from './flag-spec.js';
 import { type FlagValue, parseOrigins, uniqueList } from './flag-values.js';
 import { parseUrlList } from './urls.js';
 

@@ -1,5 +1,5 @@
 import { quoteGo } from '../../base/go-format.js';
-import type { FlagSpec } from './flag-table.js';
+import type { FlagSpec } from './flag-spec.js';
 import { defaultFlagValue, type FlagValue, parseFlagValue } from './flag-values.js';
 
 /** Flags by name: their values, and which of them were set. */

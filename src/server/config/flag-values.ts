@@ -1,7 +1,7 @@
 import { parseGoDuration, quoteGo } from '../../base/go-format.js';
 import type { MemberUrl } from '../http/address.js';
 import { parseFeatureGates } from './feature-gates.js';
-import type { FlagKind, FlagSpec } from './flag-table.js';
+import type { FlagKind, FlagSpec } from './flag-spec.js';
 import { parseGoBool, parseGoInteger } from './go-values.js';
 import { parseUrlList } from './urls.js';
 

@@ -1,4 +1,5 @@
-import { FLAG_SPECS, type FlagSection, type FlagSpec } from './flag-table.js';
+import type { FlagSection, FlagSpec } from './flag-spec.js';
+import { FLAG_SPECS } from './flag-table.js';
 
 /** How the server is called; printed on stderr with every syntax error. */
 export const USAGE = `Usage:

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import net from 'node:net';
-import { nodeFs, nodeFs } from '../../platform/node-fs.js';
+import { isErrno } from '../../platform/errno.js';
+import { nodeFs } from '../../platform/node-fs.js';
 import { joinHostPort, type MemberUrl, splitHostPort } from './address.js';
 
 /** Gap of TCP keep-alive probes (reference: server 2.8). */

@@ -1,0 +1,196 @@
+import type { FlagRows } from './flag-spec.js';
+
+const CTS = 'client-transport-security';
+const PTS = 'peer-transport-security';
+const DEFAULT_ROTATION =
+  '{"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}';
+
+export const SECURITY: FlagRows = {
+  'cert-file': ['string', '', `${CTS}.cert-file`, '2', 'Certificate of client listeners.'],
+  'key-file': ['string', '', `${CTS}.key-file`, '2', 'Key of client listeners.'],
+  'client-cert-file': [
+    'string',
+    '',
+    `${CTS}.client-cert-file`,
+    '3.5',
+    'Certificate with which the member dials itself.',
+  ],
+  'client-key-file': ['string', '', `${CTS}.client-key-file`, '3.5', 'Key of that certificate.'],
+  'trusted-ca-file': ['string', '', `${CTS}.trusted-ca-file`, '2', 'CA of client certificates.'],
+  'client-cert-auth': [
+    'bool',
+    'false',
+    `${CTS}.client-cert-auth`,
+    '2',
+    'Require client certificates.',
+  ],
+  'client-crl-file': ['string', '', '', '3.3', 'Revocation list of client certificates.'],
+  'client-cert-allowed-hostname': [
+    'list',
+    '',
+    `${CTS}.allowed-hostname`,
+    '3.4',
+    'Host names allowed in client certificates.',
+  ],
+  'auto-tls': ['bool', 'false', `${CTS}.auto-tls`, '2', 'TLS to clients, self-signed.'],
+  'peer-cert-file': ['string', '', `${PTS}.cert-file`, '2', 'Certificate of peer listeners.'],
+  'peer-key-file': ['string', '', `${PTS}.key-file`, '2', 'Key of peer listeners.'],
+  'peer-client-cert-file': [
+    'string',
+    '',
+    `${PTS}.client-cert-file`,
+    '3.5',
+    'Certificate with which the member dials peers.',
+  ],
+  'peer-client-key-file': [
+    'string',
+    '',
+    `${PTS}.client-key-file`,
+    '3.5',
+    'Key of that certificate.',
+  ],
+  'peer-trusted-ca-file': ['string', '', `${PTS}.trusted-ca-file`, '2', 'CA of peers.'],
+  'peer-client-cert-auth': [
+    'bool',
+    'false',
+    `${PTS}.client-cert-auth`,
+    '2',
+    'Require certificates of peers.',
+  ],
+  'peer-crl-file': ['string', '', '', '3.3', 'Revocation list of peer certificates.'],
+  'peer-cert-allowed-cn': ['list', '', `${PTS}.allowed-cn`, '3.3', 'Common names of peers.'],
+  'peer-cert-allowed-hostname': [
+    'list',
+    '',
+    `${PTS}.allowed-hostname`,
+    '3.4',
+    'Host names allowed in peer certificates.',
+  ],
+  'peer-auto-tls': ['bool', 'false', `${PTS}.auto-tls`, '2', 'TLS between peers, self-signed.'],
+  'peer-skip-client-san-verification': [
+    'bool',
+    'false',
+    `${PTS}.skip-client-san-verification`,
+    '3.6',
+    'Do not compare the names in peer certificates with addresses.',
+  ],
+  'self-signed-cert-validity': [
+    'uint',
+    '1',
+    '=',
+    '3.5',
+    'Validity of self-signed certificates in years.',
+  ],
+  'cipher-suites': ['list', '', '=', '3.4,3.3.7,3.2.22', 'Cipher suites up to TLS 1.2.'],
+  'tls-min-version': ['string', 'TLS1.2', '=', '3.6,3.5.8,3.4.25', 'Lowest TLS version.'],
+  'tls-max-version': ['string', '', '=', '3.6,3.5.8,3.4.25', 'Highest TLS version.'],
+  cors: ['origins', '*', '=', '2', 'Allowed origins of browsers, as URLs, or *.'],
+  'host-whitelist': [
+    'uniqueList',
+    '*',
+    '=',
+    '3.4',
+    'Host names that plaintext HTTP requests may use, or *.',
+  ],
+  'auth-token': ['string', 'simple', '=', '3.2', 'Kind of auth tokens, with its options.'],
+  'auth-token-ttl': ['uint', '300', '=', '3.5,3.4.10,3.3.23', 'Life of a simple token in seconds.'],
+  'bcrypt-cost': ['uint', '10', '=', '3.4', 'Cost of password hashes, 4 to 31.'],
+};
+
+export const OBSERVING: FlagRows = {
+  logger: ['string', 'zap', '=', '3.4', 'Only zap.'],
+  'log-outputs': [
+    'uniqueList',
+    'default',
+    '=',
+    '3.4',
+    'default, stderr, stdout, systemd/journal or files.',
+  ],
+  'log-level': ['string', 'info', '=', '3.4', 'debug, info, warn, error, panic or fatal.'],
+  'log-format': ['string', 'json', '=', '3.6', 'json or console.'],
+  'enable-log-rotation': ['bool', 'false', '=', '3.5', 'Rotate the one log file.'],
+  'log-rotation-config-json': ['string', DEFAULT_ROTATION, '=', '3.5', 'Parameters of rotation.'],
+  'enable-pprof': ['bool', 'false', '=', '2', 'Serve /debug/pprof on client listeners.'],
+  metrics: ['string', 'basic', '=', '3.1', 'extensive adds the latency of each RPC.'],
+  'enable-distributed-tracing': ['bool', 'false', '=', '3.6', 'Send OpenTelemetry traces.'],
+  'distributed-tracing-address': ['string', 'localhost:4317', '=', '3.6', 'Trace collector.'],
+  'distributed-tracing-service-name': ['string', 'etcd', '=', '3.6', 'Service name in traces.'],
+  'distributed-tracing-instance-id': ['string', '', '=', '3.6', 'Instance id in traces.'],
+  'distributed-tracing-sampling-rate': ['int', '0', '=', '3.6', 'Traced requests per million.'],
+  'warning-apply-duration': ['duration', '100ms', '=', '3.6', 'Slow applies are logged from here.'],
+  'warning-unary-request-duration': [
+    'duration',
+    '300ms',
+    '=',
+    '3.6',
+    'Slow requests are logged from here.',
+  ],
+};
+
+export const FEATURES: FlagRows = {
+  'auto-compaction-mode': ['string', 'periodic', '=', '3.3', 'periodic or revision.'],
+  'auto-compaction-retention': [
+    'string',
+    '0',
+    '=',
+    '3.0',
+    'What to keep: hours, a duration or a number of revisions; 0: all.',
+  ],
+  'compaction-batch-limit': ['int', '0', '=', '3.6', 'Revisions per compaction batch; 0: 1000.'],
+  'compaction-sleep-interval': [
+    'duration',
+    '0s',
+    '=',
+    '3.6',
+    'Pause between compaction batches; 0: 10ms.',
+  ],
+  'corrupt-check-time': ['duration', '0s', '=', '3.6', 'Gap between corruption checks; 0: none.'],
+  'compact-hash-check-time': [
+    'duration',
+    '1m0s',
+    '=',
+    '3.6',
+    'Gap between checks of compaction hashes.',
+  ],
+  'watch-progress-notify-interval': [
+    'duration',
+    '0s',
+    '=',
+    '3.6',
+    'Gap between progress notifications of watches; 0: 10m.',
+  ],
+  'downgrade-check-time': ['duration', '5s', '=', '3.6', 'Gap between downgrade checks; 0: none.'],
+  'bootstrap-defrag-threshold-megabytes': [
+    'uint',
+    '0',
+    '=',
+    '3.6',
+    'Defragment at boot if that many MiB can be freed.',
+  ],
+  'enable-grpc-gateway': ['bool', 'true', '=', '3.4', 'Serve the JSON gateway.'],
+  'feature-gates': ['featureGates', '', '=', '3.6', 'Features on or off: A=true,B=false.'],
+  'unsafe-no-fsync': ['bool', 'false', '=', '3.5,3.4.10', 'Never sync files. Loses data.'],
+};
+
+export const OTHER: FlagRows = {
+  'config-file': ['string', '', '', '3.0', 'YAML file that replaces flags and environment.'],
+  version: ['bool', 'false', '', '2', 'Print the version and exit.'],
+};
+
+export const IGNORED = [
+  'cluster-active-size',
+  'cluster-remove-delay',
+  'cluster-sync-interval',
+  'config',
+  'force',
+  'max-result-buffer',
+  'max-retry-attempts',
+  'peer-heartbeat-interval',
+  'peer-election-timeout',
+  'retry-interval',
+  'snapshot',
+  'v',
+  'vv',
+  'test.coverprofile',
+  'test.outputdir',
+];
