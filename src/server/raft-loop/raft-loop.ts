@@ -244,14 +244,17 @@ export class RaftLoop {
       .catch((error: unknown) => this.#fail(error));
   }
 
-  #save(appends: readonly StorageAppend[]): Promise<void> {
+  async #save(appends: readonly StorageAppend[]): Promise<void> {
     let hardState: HardState | undefined;
     const entries: Entry[] = [];
     for (const append of appends) {
+      if (append.snapshot !== undefined) {
+        throw new Error('a snapshot from a leader is not supported yet');
+      }
       hardState = append.hardState ?? hardState;
       for (const entry of append.entries) entries.push(entry);
     }
-    return this.#options.wal.save(hardState, entries);
+    await this.#options.wal.save(hardState, entries);
   }
 
   #reportAppends(appends: readonly StorageAppend[]): void {
