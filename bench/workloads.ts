@@ -2,6 +2,7 @@ import type { CallsJob, WatchJob } from './load/job.js';
 import type { RequestShape } from './load/requests.js';
 
 export const WORKLOAD_NAMES = [
+  'empty',
   'put-one',
   'put',
   'txn',
@@ -50,6 +51,13 @@ const SAMPLE_EVERY = 8;
 const WARM_UP_SECONDS = 1;
 
 export const RATE_WORKLOADS: readonly RateWorkload[] = [
+  {
+    name: 'empty',
+    title: 'call that does nothing, 1,000 in flight',
+    unit: 'calls/s',
+    group: 'write',
+    load: ({ seconds }) => manyCalls({ type: 'empty' }, seconds),
+  },
   {
     name: 'put-one',
     title: 'put, 1 client',

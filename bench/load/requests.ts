@@ -14,9 +14,12 @@ const KEY_LENGTH = KEY_PREFIX.length + KEY_DIGITS;
 export const VALUE_LENGTH = 256;
 /** Coprime with every key count used here (powers of ten), so that i -> i * STRIDE permutes them. */
 const STRIDE = 7_368_787;
+const EMPTY = Buffer.alloc(0);
 
 /** Which request a load consists of. */
 export type RequestShape =
+  /** A health check: the cost of a call that does nothing. */
+  | { readonly type: 'empty' }
   | { readonly type: 'put'; readonly keyCount: number }
   /** Puts a key that did not exist before: if its create revision is 0, put it, else get it. */
   | { readonly type: 'txn'; readonly firstKey: number }
@@ -51,6 +54,8 @@ export function benchValue(sequence: number): Buffer {
 
 export function requestMaker(shape: RequestShape): RequestMaker {
   switch (shape.type) {
+    case 'empty':
+      return { method: '/grpc.health.v1.Health/Check', make: () => EMPTY };
     case 'put':
       return new TemplateMaker(
         '/etcdserverpb.KV/Put',
