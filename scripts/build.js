@@ -25,7 +25,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
 /** Native modules, and packages that load files of their own by path, cannot be bundled. */
-const EXTERNAL = ['lmdb', 'pino'];
+const EXTERNAL = ['lmdb'];
 
 const commandFiles = readdirSync('src/commands', { recursive: true })
   .filter((name) => name.endsWith('.ts'))
