@@ -67,7 +67,7 @@ describe.skipIf(!hasRealEtcd)('locks and elections on a real etcd', () => {
     const observed = observeLeaders(client, name);
     const next = async (): Promise<string | undefined> => {
       const { value } = await observed.next();
-      return value?.kvs[0]?.value.toString();
+      return value?.kv.value.toString();
     };
     const firstSeen = next();
     const first = new Election(sessions[0], name);
@@ -81,7 +81,7 @@ describe.skipIf(!hasRealEtcd)('locks and elections on a real etcd', () => {
     await first.resign();
     await elected;
     expect(await next()).toBe('two');
-    expect((await currentLeader(client, name)).kvs[0]?.key.toString()).toBe(second.key.toString());
+    expect((await currentLeader(client, name)).kv.key.toString()).toBe(second.key.toString());
     await expect(first.proclaim(bytes('too late'))).rejects.toThrow('election: not leader');
     await observed.return(undefined);
     await Promise.all(sessions.map((session) => session.close()));

@@ -1,4 +1,4 @@
-import { FROM_KEY_END, prefixEnd } from '../../client/key-range.js';
+import { FROM_KEY_END, prefixEnd } from '../../base/key-range.js';
 import { type Permission, Permission_Type } from '../../proto/gen/authpb/auth.js';
 import { lines } from './go-text.js';
 

@@ -1,7 +1,5 @@
+import { DEFAULT_SESSION_TTL_SECONDS } from '../../recipes/contender.js';
 import type { Client } from '../client.js';
-
-/** TTL of a session whose caller names none, in seconds. */
-export const DEFAULT_SESSION_TTL_SECONDS = 60;
 
 /** The parts of a client that the recipes use. */
 export type ConcurrencyClient = Pick<Client, 'kv' | 'lease' | 'watch'>;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { keyRange, prefixEnd } from '../../../src/cli/kv/key-range.js';
+import { prefixEnd } from '../../../src/base/key-range.js';
+import { keyRange } from '../../../src/cli/kv/key-range.js';
 
 const NONE = { prefix: false, 'from-key': false };
 

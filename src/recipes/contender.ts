@@ -1,3 +1,5 @@
+import { prefixEnd } from '../base/key-range.js';
+import { etcdError } from '../proto/errors.js';
 import {
   Compare,
   Compare_CompareResult,
@@ -7,21 +9,21 @@ import {
   RangeRequest_SortOrder,
   RangeRequest_SortTarget,
   type RequestOp,
-} from '../../proto/gen/etcdserverpb/rpc.js';
-import { Event_EventType } from '../../proto/gen/mvccpb/kv.js';
-import type { CallOptions } from '../caller.js';
-import { canceledError } from '../errors.js';
-import { prefixEnd } from '../key-range.js';
-import type { ConcurrencyClient, Session } from './session.js';
+} from '../proto/gen/etcdserverpb/rpc.js';
+import { Event_EventType } from '../proto/gen/mvccpb/kv.js';
+import type { RecipeOptions, RecipeStore } from './store.js';
+
+/** TTL of the lease of a contender that names none, seconds (reference: semantics 10). */
+export const DEFAULT_SESSION_TTL_SECONDS = 60;
 
 /** Prefix of all the keys that contend for `name`. */
 export function contenderPrefix(name: Buffer): Buffer {
   return Buffer.concat([name, Buffer.from('/')]);
 }
 
-/** The key of a session among them: the lease in hexadecimal, without padding. */
-export function contenderKey(prefix: Buffer, session: Session): Buffer {
-  return Buffer.concat([prefix, Buffer.from(session.lease.toString(16))]);
+/** The key of a lease among them: its id in hexadecimal, without padding. */
+export function contenderKey(prefix: Buffer, lease: bigint): Buffer {
+  return Buffer.concat([prefix, Buffer.from(lease.toString(16))]);
 }
 
 /** Compares the revision that created a key; 0: the key does not exist. */
@@ -56,17 +58,16 @@ export function oldestUnder(prefix: Buffer): Partial<RangeRequest> {
 /**
  * Waits until no key under `prefix` is older than one created at `revision`. Only the nearest
  * predecessor is watched, so that one departure wakes one waiter (reference: semantics 10).
- *
- * @throws CallError when `options.signal` is aborted.
+ * @throws RpcError with the code Canceled when `options.signal` is aborted
  */
 export async function waitForPredecessors(
-  client: ConcurrencyClient,
+  store: RecipeStore,
   prefix: Buffer,
   revision: number,
-  options: CallOptions,
+  options: RecipeOptions,
 ): Promise<void> {
   for (;;) {
-    const response = await client.kv.range(
+    const response = await store.range(
       {
         key: prefix,
         rangeEnd: prefixEnd(prefix),
@@ -78,36 +79,20 @@ export async function waitForPredecessors(
       options,
     );
     const [predecessor] = response.kvs;
-    if (predecessor === undefined) {
-      return;
-    }
-    await waitForDeletion(client, predecessor.key, response.header?.revision ?? 0, options);
+    if (predecessor === undefined) return;
+    await waitForDeletion(store, predecessor.key, response.header?.revision ?? 0, options);
   }
 }
 
 async function waitForDeletion(
-  client: ConcurrencyClient,
+  store: RecipeStore,
   key: Buffer,
   startRevision: number,
-  options: CallOptions,
+  options: RecipeOptions,
 ): Promise<void> {
-  const watcher = client.watch.watch({ key, startRevision });
-  const stop = (): void => watcher.cancel();
-  options.signal?.addEventListener('abort', stop, { once: true });
-  try {
-    for await (const update of watcher) {
-      if (update.error !== undefined) {
-        throw update.error;
-      }
-      if (update.events.some((event) => event.type === Event_EventType.DELETE)) {
-        return;
-      }
-    }
-    if (options.signal?.aborted) {
-      throw canceledError();
-    }
-    throw new Error('lost watcher waiting for delete');
-  } finally {
-    options.signal?.removeEventListener('abort', stop);
+  for await (const { events } of store.watch({ key, startRevision }, options)) {
+    if (events.some(({ type }) => type === Event_EventType.DELETE)) return;
   }
+  if (options.signal?.aborted) throw etcdError('ContextCanceled');
+  throw new Error('lost watcher waiting for delete');
 }
