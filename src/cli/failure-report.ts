@@ -2,18 +2,18 @@ import { CommandFailure, ExitCode } from './exit.js';
 import type { Terminal } from './terminal.js';
 
 /**
- * Prints what ended a command: etcdctl's line, then a hint where there is one. The stack of an
- * unexpected error shows only with ETCDKIT_DEBUG, because users can do nothing with it.
+ * Prints what ended a command: etcdctl's line, then a hint where there is one. Stack traces show
+ * only under `--debug`, because users can do nothing with them.
  * @returns the exit code
  */
-export function reportFailure(error: unknown, terminal: Terminal): number {
+export function reportFailure(error: unknown, terminal: Terminal, debug: boolean): number {
+  const message = error instanceof Error ? error.message : String(error);
+  if (message !== '') terminal.error(`Error: ${message}\n`);
   if (error instanceof CommandFailure) {
-    if (error.message !== '') terminal.error(`Error: ${error.message}\n`);
     if (error.hint !== undefined) terminal.error(`${error.hint}\n`);
+    if (debug && error.cause instanceof Error) terminal.error(`${error.cause.stack}\n`);
     return error.exitCode;
   }
-  const failure = error instanceof Error ? error : new Error(String(error));
-  const showStack = (terminal.environment.ETCDKIT_DEBUG ?? '') !== '';
-  terminal.error(`Error: ${(showStack ? failure.stack : undefined) ?? failure.message}\n`);
+  if (debug && error instanceof Error) terminal.error(`${error.stack}\n`);
   return ExitCode.Error;
 }

@@ -43,7 +43,7 @@ export async function runCommandLine(
     await runFound(found, { face, terminal, commands });
     return ExitCode.Success;
   } catch (error) {
-    return await report(error, face, found, commands, terminal);
+    return await report(error, { face, found, commands, terminal, debug: wantsDebug(argv) });
   }
 }
 
@@ -61,13 +61,18 @@ async function runFound(found: FoundCommand, invocation: Invocation): Promise<vo
   await new module.default([...found.argv], config, invocation).run();
 }
 
-async function report(
-  error: unknown,
-  face: Face,
-  found: FoundCommand | undefined,
-  commands: ManifestCommands,
-  terminal: Terminal,
-): Promise<number> {
+/** What {@link report} needs to know of the command that failed. */
+interface FailedCommand {
+  readonly face: Face;
+  /** Undefined if the command line names none. */
+  readonly found: FoundCommand | undefined;
+  readonly commands: ManifestCommands;
+  readonly terminal: Terminal;
+  readonly debug: boolean;
+}
+
+async function report(error: unknown, failed: FailedCommand): Promise<number> {
+  const { face, found, commands, terminal } = failed;
   if (error instanceof UnknownCommandError) {
     terminal.error(`Error: ${error.message}\nRun '${face} --help' for usage.\n`);
     return ExitCode.Error;
@@ -83,7 +88,12 @@ async function report(
     return ExitCode.Error;
   }
   const { reportFailure } = await import('./failure-report.js');
-  return reportFailure(error, terminal);
+  return reportFailure(error, terminal, failed.debug);
+}
+
+/** A guess is good enough here: the command line may not even have been parsed. */
+function wantsDebug(argv: readonly string[]): boolean {
+  return argv.some((word) => /^--debug(=(1|t|T|true|TRUE|True))?$/.test(word));
 }
 
 /** The arguments, with bytes that are not UTF-8 kept where the system can tell them. */
