@@ -2,10 +2,10 @@ import type { RequestListener } from 'node:http';
 import type { Logger } from '../base/logger.js';
 import { ETCD_VERSION } from '../base/version.js';
 import { etcdError } from '../proto/errors.js';
+import { type BackgroundJob, backgroundJobs } from './background-jobs.js';
 import { memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ServerConfig } from './config/server-config.js';
-import { FilePurger } from './file-purger.js';
 import { healthSource } from './health-source.js';
 import type { MemberUrl } from './http/address.js';
 import {
@@ -22,7 +22,7 @@ import { createRpcMetrics } from './metrics/rpc-metrics.js';
 import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
-import { requireLeaderCheck } from './rpc/checks.js';
+import { requireLeaderCheck, requiresLeader } from './rpc/checks.js';
 import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
@@ -82,9 +82,10 @@ class Server implements EtcdServer {
   readonly #peers: PortMultiplexer;
   readonly #metricsListeners: PortMultiplexer;
   readonly #streams = new OpenStreams();
+  readonly #leaderStreams = new OpenStreams(requiresLeader);
+  #jobs: readonly BackgroundJob[] = [];
   #transport: GrpcJsTransport | undefined;
   #opened: OpenedMember | undefined;
-  #purger: FilePurger | undefined;
   #unlock: (() => Promise<void>) | undefined;
   #clientHandler: RequestListener | undefined;
   #metricsHandler: RequestListener | undefined;
@@ -150,7 +151,7 @@ class Server implements EtcdServer {
     await this.#open();
     const { member } = this;
     member.start();
-    this.#purger?.start();
+    for (const job of this.#jobs) job.start();
     await publish(
       member,
       {
@@ -225,15 +226,13 @@ class Server implements EtcdServer {
     });
     this.#logStart(directories.wal);
     const { member } = this.#opened;
-    this.#purger = new FilePurger({
-      fs,
-      clock,
+    this.#jobs = backgroundJobs({
+      config,
+      platform: this.#platform,
       logger: this.#logger,
-      snapDirectory: directories.snap,
-      walDirectory: directories.wal,
-      maxSnapshots: config.maxSnapshotFiles,
-      maxWals: config.maxWalFiles,
-      holdsSegment: (name) => member.holdsLogSegment(name),
+      member,
+      directories,
+      leaderStreams: this.#leaderStreams,
     });
   }
 
@@ -270,9 +269,10 @@ class Server implements EtcdServer {
       maxTxnOps: config.maxTxnOps,
       maxRequestBytes: config.maxRequestBytes,
       watchProgressMillis: config.watchProgressNotifyMillis,
+      streams: this.#streams,
     });
     this.#transport = new GrpcJsTransport({
-      methods: this.#streams.track(methods),
+      methods: this.#leaderStreams.track(methods),
       clock,
       maxReceiveBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
       maxConcurrentStreams: config.maxConcurrentStreams,
@@ -345,7 +345,7 @@ class Server implements EtcdServer {
       this.#metricsListeners.close(0),
       this.#peers.close(0),
     ]);
-    await this.#purger?.stop();
+    for (const job of this.#jobs) await job.stop();
     try {
       await this.#opened?.member.stop();
     } finally {

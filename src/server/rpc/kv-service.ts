@@ -29,7 +29,7 @@ import {
   checkTxnRequest,
 } from '../apply/kv/validate.js';
 import type { LocalMember } from '../local-member.js';
-import { decodeRequest, serverStreamMethod, unaryMethod } from './methods.js';
+import { decodeRequest, drained, serverStreamMethod, unaryMethod } from './methods.js';
 import type { RpcMethod, ServerStream } from './transport.js';
 
 export interface KvServiceOptions {
@@ -145,12 +145,4 @@ function encodeChunk(member: LocalMember, { keyValues, summary }: RangeChunk): B
           summary.count,
         );
   return encodeRangeStreamResponse(response);
-}
-
-/** Waits until the peer has read what was sent, or is gone. */
-function drained(stream: ServerStream, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    stream.onDrain(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

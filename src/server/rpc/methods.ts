@@ -68,3 +68,11 @@ export function missingMethod(path: string, what: string): RpcMethod {
     },
   };
 }
+
+/** Waits until the peer has read what was sent, or is gone. */
+export function drained(stream: ServerStream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    stream.onDrain(resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -4,10 +4,14 @@ import type { LocalMember } from '../local-member.js';
 import type { WatchHub } from '../watch/watch-hub.js';
 import { authService } from './auth-service.js';
 import { clusterService } from './cluster-service.js';
+import { electionService } from './election-service.js';
 import { healthService } from './health-service.js';
 import { kvService } from './kv-service.js';
 import { leaseService } from './lease-service.js';
+import { LocalCalls } from './local-calls.js';
+import { lockService } from './lock-service.js';
 import { maintenanceService } from './maintenance-service.js';
+import type { OpenStreams } from './open-streams.js';
 import type { RpcMethod } from './transport.js';
 import { watchService } from './watch-service.js';
 
@@ -22,12 +26,14 @@ export interface ServicesOptions {
   readonly maxTxnOps: number;
   readonly maxRequestBytes: number;
   readonly watchProgressMillis: number;
+  /** Ends the streams when the server stops. */
+  readonly streams: OpenStreams;
 }
 
 /** Every method that clients of a member may call. */
 export function clientServices(options: ServicesOptions): RpcMethod[] {
-  const { member, watches, clock, random, maxTxnOps, maxRequestBytes } = options;
-  return [
+  const { member, watches, clock, random, maxTxnOps, maxRequestBytes, streams } = options;
+  const services = streams.track([
     ...kvService({ member, maxTxnOps, maxRequestBytes }),
     ...watchService({
       hub: watches,
@@ -42,5 +48,8 @@ export function clientServices(options: ServicesOptions): RpcMethod[] {
     ...maintenanceService(member),
     ...authService(member),
     ...healthService(),
-  ];
+  ]);
+  // Locks and elections are made of the other services; their own watches end with the server too.
+  const calls = new LocalCalls(services);
+  return [...services, ...lockService(calls), ...streams.track(electionService(calls))];
 }
