@@ -16,6 +16,7 @@ export class ConsistentIndex {
   #confState: string | undefined;
   #confStateChanged = false;
   #storedIndex = 0;
+  #failure: Error | undefined;
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -45,6 +46,16 @@ export class ConsistentIndex {
     this.#term = term;
   }
 
+  /**
+   * Keeps the backend from ever committing again: an entry was not applied, or not whole, so what
+   * was written since the last commit belongs to no index. A restart replays it from the log.
+   */
+  fail(cause: unknown): void {
+    this.#failure ??= new Error(`the log entry ${this.#index} was not applied: ${String(cause)}`, {
+      cause,
+    });
+  }
+
   /** @param confState the JSON form of the configuration (reference: formats 4.4) */
   setConfState(confState: string): void {
     this.#confState = confState;
@@ -52,6 +63,7 @@ export class ConsistentIndex {
   }
 
   #store(): void {
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#index !== this.#storedIndex) {
       this.#storedIndex = this.#index;
       this.#backend.put('meta', INDEX_KEY, numberBytes(this.#index));

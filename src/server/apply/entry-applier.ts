@@ -1,6 +1,6 @@
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
-import { EtcdError } from '../../proto/errors.js';
+import { EtcdError, etcdError } from '../../proto/errors.js';
 import {
   decodeInternalRaftRequest,
   type InternalRequest,
@@ -51,8 +51,21 @@ export class EntryApplier {
     this.#options = options;
   }
 
-  /** @throws UnknownEntryError and any error that is not a refusal; the member must then end */
+  /**
+   * @throws UnknownEntryError and any error that is not a refusal; the member must then end, and
+   *   the backend no longer commits
+   */
   apply(entry: Entry): void {
+    try {
+      this.#apply(entry);
+    } catch (error) {
+      // Committed now, even by a clean end, the index would make the next start skip the entry.
+      this.#options.consistentIndex.fail(error);
+      throw error;
+    }
+  }
+
+  #apply(entry: Entry): void {
     const { consistentIndex } = this.#options;
     const isReplay = entry.index <= consistentIndex.index;
     // The index moves first: what the entry writes and the index go into the same backend batch.
@@ -83,7 +96,10 @@ export class EntryApplier {
       waiting?.resolve(result);
     } catch (error) {
       // A refusal is the result; anything else means that state and log no longer agree.
-      if (!(error instanceof EtcdError)) throw error;
+      if (!(error instanceof EtcdError)) {
+        waiting?.reject(etcdError('Stopped'));
+        throw error;
+      }
       observe(kind, clock.monotonicMillis() - started, false);
       this.#refuse(kind, error, waiting);
     }

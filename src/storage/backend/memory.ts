@@ -62,6 +62,8 @@ export class MemoryBackend implements Backend {
   #allocatedBytes: number;
   #preCommitHook: () => void = () => {};
   #closed = false;
+  /** What the pre-commit hook threw; every later commit throws it again. */
+  #failure: unknown;
 
   constructor(options: MemoryBackendOptions = {}) {
     this.disk = options.disk ?? new MemoryDisk();
@@ -70,7 +72,7 @@ export class MemoryBackend implements Backend {
     this.#liveBytes = state.liveBytes;
     this.#allocatedBytes = state.allocatedBytes;
     if (options.clock !== undefined) {
-      this.#batchTimer = new BatchTimer(options.clock, options, () => this.#commitNow());
+      this.#batchTimer = new BatchTimer(options.clock, options, () => this.#commitWhenDue());
     }
   }
 
@@ -134,8 +136,12 @@ export class MemoryBackend implements Backend {
     if (this.#closed) {
       return;
     }
-    this.#commitNow();
-    this.#closed = true;
+    try {
+      this.#commitNow();
+    } finally {
+      this.#batchTimer?.reset();
+      this.#closed = true;
+    }
   }
 
   /** Ends the backend as a crash would: what was not committed is lost. Returns what is left. */
@@ -145,8 +151,18 @@ export class MemoryBackend implements Backend {
     return this.disk;
   }
 
+  #commitWhenDue(): void {
+    try {
+      this.#commitNow();
+    } catch (error) {
+      // Nobody waits for this commit; the next one that is asked for tells.
+      this.#failure ??= error;
+    }
+  }
+
   #commitNow(): void {
     this.#requireOpen();
+    if (this.#failure !== undefined) throw this.#failure;
     this.#preCommitHook();
     this.#batchTimer?.reset();
     this.disk.store(this.#tables, this.#liveBytes, this.#allocatedBytes);
