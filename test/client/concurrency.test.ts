@@ -3,16 +3,25 @@ import { Client } from '../../src/client/client.js';
 import { currentLeader, Election, observeLeaders } from '../../src/client/concurrency/election.js';
 import { Lock } from '../../src/client/concurrency/lock.js';
 import { Session } from '../../src/client/concurrency/session.js';
-import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { startEtcd } from '../../src/testing.js';
+import { hasRealEtcd, startRealEtcd } from '../support/real-etcd.js';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-describe.skipIf(!hasRealEtcd)('locks and elections on a real etcd', () => {
-  let etcd: RealEtcd;
+interface Server {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+const OURS = { name: 'our server', start: (): Promise<Server> => startEtcd() };
+const REAL = { name: 'a real etcd', start: (): Promise<Server> => startRealEtcd() };
+
+describe.each(hasRealEtcd ? [OURS, REAL] : [OURS])('locks and elections on $name', ({ start }) => {
+  let etcd: Server;
   let client: Client;
 
   beforeAll(async () => {
-    etcd = await startRealEtcd();
+    etcd = await start();
     client = new Client({ endpoints: [etcd.endpoint] });
   });
 
@@ -83,6 +92,8 @@ describe.skipIf(!hasRealEtcd)('locks and elections on a real etcd', () => {
     expect(await next()).toBe('two');
     expect((await currentLeader(client, name)).kv.key.toString()).toBe(second.key.toString());
     await expect(first.proclaim(bytes('too late'))).rejects.toThrow('election: not leader');
+    // A proclamation that is refused leaves no key behind.
+    expect((await client.kv.range({ key: first.key })).kvs).toEqual([]);
     await observed.return(undefined);
     await Promise.all(sessions.map((session) => session.close()));
   });
