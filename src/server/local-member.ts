@@ -131,8 +131,6 @@ export class LocalMember {
   start(): void {
     this.#loop.start();
     this.#leases.start();
-    // Alone in its cluster, a member need not wait for silence before it leads. One that has not
-    // applied its own addition yet campaigns when that is done.
     this.#campaignIfAlone();
   }
 
@@ -317,6 +315,7 @@ export class LocalMember {
         onApplied: (index) => {
           this.#storageVersion.follow(this.cluster.version);
           this.#snapshots.onApplied(index);
+          this.#campaignIfAlone();
         },
         onSoftState: (state) => this.#noteLeader(state),
         send: () => {
@@ -393,13 +392,18 @@ export class LocalMember {
       this.#parts.logger.warn('rejected a configuration change', { error: refusal.message });
     }
     this.#confState = this.#parts.node.applyConfChange(change);
-    this.#campaignIfAlone();
     return this.#confState;
   }
 
+  /**
+   * Alone in its cluster, a member need not wait for silence before it leads. Trap: Raft refuses a
+   * campaign while a membership change is committed and not applied, as when the log of a member
+   * that was killed still holds its own addition; so this waits until all of the log is applied.
+   */
   #campaignIfAlone(): void {
+    if (this.#leader !== NONE || this.appliedIndex < this.committedIndex) return;
     const { voters } = this.#confState;
-    if (this.#leader === NONE && voters.length === 1 && voters[0] === this.cluster.localMemberId) {
+    if (voters.length === 1 && voters[0] === this.cluster.localMemberId) {
       this.#parts.clock.defer(() => this.#loop.campaign());
     }
   }
