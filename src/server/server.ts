@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.js';
 import { ETCD_VERSION } from '../base/version.js';
 import { etcdError } from '../proto/errors.js';
 import { type BackgroundJob, backgroundJobs } from './background-jobs.js';
-import { memberDirectories } from './bootstrap/directories.js';
+import { makeDurableDirectory, memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ServerConfig } from './config/server-config.js';
 import { healthSource } from './health-source.js';
@@ -63,8 +63,12 @@ export async function startServer(options: StartServerOptions): Promise<EtcdServ
   try {
     await server.start();
   } catch (error) {
-    await server.stop();
-    throw error;
+    // What made the member end says more than that it is stopped.
+    const cause = server.failure?.error ?? error;
+    await server.stop().catch((stopError: unknown) => {
+      options.logger.error('failed to stop after a failed start', { error: String(stopError) });
+    });
+    throw cause;
   }
   return server;
 }
@@ -92,6 +96,7 @@ class Server implements EtcdServer {
   #clientAddresses: string[] = [];
   #metricsAddresses: string[] = [];
   #stopping: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: StartServerOptions) {
     const { config, logger, platform = nodePlatform, runtimeVersion, onFatal } = options;
@@ -127,6 +132,11 @@ class Server implements EtcdServer {
     return this.#opened.member;
   }
 
+  /** Why the member could not go on, once it could not. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
   get clientAddresses(): readonly string[] {
     return this.#clientAddresses;
   }
@@ -150,6 +160,11 @@ class Server implements EtcdServer {
     );
     await this.#open();
     const { member } = this;
+    if (this.#failure !== undefined) {
+      // The stop that the failure began may have been over before there was a member to stop.
+      await member.stop();
+      throw this.#failure.error;
+    }
     member.start();
     for (const job of this.#jobs) job.start();
     await publish(
@@ -159,6 +174,7 @@ class Server implements EtcdServer {
         clientUrls: this.#advertisedClientUrls(),
       },
       this.#logger,
+      this.#platform.clock,
     );
     this.#serve();
   }
@@ -194,7 +210,7 @@ class Server implements EtcdServer {
     const { fs, clock, random } = this.#platform;
     const config = this.#config;
     const directories = memberDirectories(config.dataDir, config.walDir ?? '');
-    await fs.makeDirectory(directories.member, { recursive: true, mode: 0o700 });
+    await makeDurableDirectory(fs, directories.member);
     this.#unlock = await this.#platform.lockDirectory(directories.member);
     this.#opened = await openMember({
       fs,
@@ -326,6 +342,7 @@ class Server implements EtcdServer {
   }
 
   #fail(error: unknown): void {
+    this.#failure ??= { error };
     this.#logger.error('the member cannot go on', {
       error: error instanceof Error ? error.message : String(error),
     });

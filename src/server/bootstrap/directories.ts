@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Fs } from '../../platform/fs.js';
 
 /** Where a member keeps its files (reference: formats 0). */
@@ -36,13 +36,24 @@ export async function makeDirectories(fs: Fs, directories: MemberDirectories): P
   const { data, member, snap } = directories;
   for (const directory of [data, member, snap]) {
     try {
-      await fs.makeDirectory(directory, { recursive: true, mode: DIRECTORY_MODE });
+      await makeDurableDirectory(fs, directory);
       await touch(fs, directory);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new DataDirectoryError(`cannot access data directory: ${reason}`, { cause: error });
     }
   }
+}
+
+/**
+ * Makes a directory, and those above it that are missing, so that a power loss can't take it away
+ * with all that is synced inside.
+ */
+export async function makeDurableDirectory(fs: Fs, path: string): Promise<void> {
+  const made: string[] = [];
+  for (let at = path; (await fs.stat(at)) === undefined; at = dirname(at)) made.push(at);
+  await fs.makeDirectory(path, { recursive: true, mode: DIRECTORY_MODE });
+  for (const directory of made.reverse()) await fs.syncDirectory(dirname(directory));
 }
 
 /** Creating and removing a file shows what permission bits alone do not. */

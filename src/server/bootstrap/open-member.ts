@@ -25,6 +25,7 @@ import {
   DataDirectoryError,
   type MemberDirectories,
   makeDirectories,
+  makeDurableDirectory,
   removeLeftovers,
 } from './directories.js';
 import { type InitialCluster, planNewMember } from './new-member.js';
@@ -109,7 +110,7 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenedMemb
 
 /** The directory that holds the log's own must be there before the log is moved into place. */
 async function removePartialWalParent({ fs, directories }: OpenMemberOptions): Promise<void> {
-  await fs.makeDirectory(directories.wal, { recursive: true, mode: 0o700 });
+  await makeDurableDirectory(fs, directories.wal);
 }
 
 function logOptions(options: OpenMemberOptions): LogOptions {
