@@ -37,13 +37,18 @@ export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
   walSegmentBytes: 256 * 1024,
 };
 
-/** Starts a single member on disks in memory and waits until it leads. */
-export async function startMember(
+export type MemberOverrides = Partial<
+  Pick<OpenMemberOptions, 'clock' | 'logger' | 'openBackend' | 'onFatal'>
+>;
+
+/** Opens a single member on disks in memory; it does not take part in its cluster yet. */
+export function openInMemory(
   disks: MemberDisks,
   settings: Partial<OpenMemberOptions['settings']> = {},
+  overrides: MemberOverrides = {},
 ): Promise<OpenedMember> {
   const peerUrl = 'http://127.0.0.1:2380';
-  const opened = await openMember({
+  return openMember({
     fs: disks.fs,
     clock: nodeClock,
     random: seededRandom(1),
@@ -61,7 +66,16 @@ export async function startMember(
     onFatal: (error) => {
       throw error;
     },
+    ...overrides,
   });
+}
+
+/** Starts a single member on disks in memory and waits until it leads. */
+export async function startMember(
+  disks: MemberDisks,
+  settings: Partial<OpenMemberOptions['settings']> = {},
+): Promise<OpenedMember> {
+  const opened = await openInMemory(disks, settings);
   opened.member.start();
   await opened.member.whenLeader();
   return opened;
