@@ -82,6 +82,7 @@ export interface MemberParts extends ReplicatedState {
  * propose, read, renew. Services turn RPCs into calls of it.
  */
 export class LocalMember {
+  readonly clock: Clock;
   readonly backend: Backend;
   readonly store: MvccStore;
   readonly lessor: ReplicatedState['lessor'];
@@ -99,7 +100,7 @@ export class LocalMember {
   readonly #storageVersion: StorageVersion;
   #confState: ConfState;
   #leader = NONE;
-  #leaderWaits: (() => void)[] = [];
+  #leaderWaits: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
   /** The term in which this member's leadership was confirmed by an applied entry; 0: never. */
   #confirmedTerm = 0;
   #stopping: Promise<void> | undefined;
@@ -108,6 +109,7 @@ export class LocalMember {
   constructor(parts: MemberParts) {
     const { settings, clock, cluster } = parts;
     this.#parts = parts;
+    this.clock = clock;
     this.backend = parts.backend;
     this.store = parts.store;
     this.lessor = parts.lessor;
@@ -216,7 +218,7 @@ export class LocalMember {
       return Promise.reject(etcdError('RequestTooLarge'));
     }
     const result = this.#pending.wait<ResultOf<Kind>>(id, request);
-    this.#loop.propose(entry, (error) => {
+    this.#loop.propose(id, entry, (error) => {
       this.#parts.metrics?.proposalsFailed.inc();
       this.#pending.take(id)?.reject(error);
     });
@@ -261,10 +263,14 @@ export class LocalMember {
     return this.#parts.wal.holds(name);
   }
 
-  /** Resolves when there is a leader. */
+  /**
+   * Resolves when there is a leader.
+   * @throws EtcdError Stopped
+   */
   whenLeader(): Promise<void> {
+    if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
     if (this.#leader !== NONE) return Promise.resolve();
-    return new Promise((resolve) => this.#leaderWaits.push(resolve));
+    return new Promise((resolve, reject) => this.#leaderWaits.push({ resolve, reject }));
   }
 
   /** Ends taking part and closes everything; what was acknowledged is on disk. */
@@ -274,15 +280,37 @@ export class LocalMember {
   }
 
   async #stop(): Promise<void> {
-    this.#stopError = etcdError('Stopped');
+    const error = this.#refuseAll();
     this.#leases.stop();
-    await this.#loop.stop(this.#stopError);
-    this.#pending.close(this.#stopError);
+    await this.#loop.stop(error);
     this.lessor.demote();
     await this.#snapshots.settle();
-    await this.store.close();
-    await this.#parts.wal.close();
-    await this.backend.close();
+    try {
+      await this.store.close();
+    } finally {
+      try {
+        await this.#parts.wal.close();
+      } finally {
+        await this.backend.close();
+      }
+    }
+  }
+
+  /** Ends all waits for this member; from now on it refuses whatever would wait. */
+  #refuseAll(): EtcdError {
+    this.#stopError ??= etcdError('Stopped');
+    const error = this.#stopError;
+    this.#pending.close(error);
+    const waits = this.#leaderWaits;
+    this.#leaderWaits = [];
+    for (const { reject } of waits) reject(error);
+    return error;
+  }
+
+  /** Nothing will be applied any more: who waits for it is told before the member is stopped. */
+  #fail(error: unknown): void {
+    this.#refuseAll();
+    this.#parts.onFatal(error);
   }
 
   #newLoop(settings: MemberSettings): RaftLoop {
@@ -310,6 +338,7 @@ export class LocalMember {
         tickMillis: settings.heartbeatMillis,
         readTimeoutMillis: this.requestTimeoutMillis,
         nextId: () => this.#ids.next(),
+        isAwaited: (id) => this.#pending.has(id),
         apply: (entry) => applier.apply(entry),
         backpressure: () => this.backend.backpressure(),
         onApplied: (index) => {
@@ -321,14 +350,14 @@ export class LocalMember {
         send: () => {
           throw new Error('this member has no peers to send to');
         },
-        onFatal: (error) => this.#parts.onFatal(error),
+        onFatal: (error) => this.#fail(error),
       },
       snapshotIndex,
     );
   }
 
   #newSnapshots(settings: MemberSettings): DiskSnapshots {
-    const { backend, wal, storage, logger, saveSnapshotFile, onFatal } = this.#parts;
+    const { backend, wal, storage, logger, saveSnapshotFile } = this.#parts;
     return new DiskSnapshots(
       {
         backend,
@@ -339,7 +368,7 @@ export class LocalMember {
         catchUpEntries: settings.snapshotCatchUpEntries,
         confState: () => this.#confState,
         saveFile: saveSnapshotFile,
-        onFatal,
+        onFatal: (error) => this.#fail(error),
       },
       this.#parts.snapshotIndex,
     );
@@ -429,6 +458,6 @@ export class LocalMember {
     this.#loop.failReads(etcdError('LeaderChanged'));
     const waits = this.#leaderWaits;
     this.#leaderWaits = [];
-    for (const wake of waits) wake();
+    for (const { resolve } of waits) resolve();
   }
 }

@@ -65,6 +65,11 @@ export class PendingRequests {
     });
   }
 
+  /** Whether a request still waits under `id`. */
+  has(id: bigint): boolean {
+    return this.#byId.has(id);
+  }
+
   /** Takes out the request that waits under `id`, if any; the caller answers it. */
   take(id: bigint): PendingRequest | undefined {
     const waiting = this.#byId.get(id);

@@ -1,5 +1,7 @@
 import type { Logger } from '../base/logger.js';
 import { API_VERSION } from '../base/version.js';
+import type { Clock } from '../platform/clock.js';
+import { isEtcdError } from '../proto/errors.js';
 import {
   ClusterMemberAttrSetRequest,
   ClusterVersionSetRequest,
@@ -15,6 +17,8 @@ export interface MemberAttributes {
 
 /** The cluster version that servers of this release agree on when they are among themselves. */
 const OWN_CLUSTER_VERSION = `${API_VERSION}.0`;
+/** Time before a proposal of the start that was refused or timed out is made again, ms. */
+const RETRY_MILLIS = 100;
 
 /**
  * Makes a started member known through the log, and gives the cluster its version. A member is
@@ -26,21 +30,54 @@ export async function publish(
   attributes: MemberAttributes,
   logger: Logger,
 ): Promise<void> {
-  await member.whenLeader();
-  await publishAttributes(member, attributes);
+  const { clock } = member;
+  // Trap: after a crash the log may hold so much that is not applied yet that proposals are refused
+  // or time out. A start that gave up then would give up again and again.
+  await untilDone(
+    () => publishAttributes(member, attributes),
+    clock,
+    (error) =>
+      logger.warn('failed to publish local member to cluster through raft', {
+        'local-member-id': formatId(member.cluster.localMemberId),
+        error: String(error),
+      }),
+  );
   logger.info('published local member to cluster through raft', {
     'local-member-id': formatId(member.cluster.localMemberId),
     'local-member-attributes': `{Name:${attributes.name} ClientURLs:[${attributes.clientUrls.join(' ')}]}`,
     'cluster-id': formatId(member.cluster.id),
     'publish-timeout': `${member.requestTimeoutMillis / 1000}s`,
   });
-  await agreeOnVersion(member, logger);
+  await untilDone(
+    () => agreeOnVersion(member, logger),
+    clock,
+    (error) => logger.warn('failed to update cluster version', { error: String(error) }),
+  );
+}
+
+/** Repeats what fails until it works or the member stops. */
+async function untilDone(
+  attempt: () => Promise<void>,
+  clock: Pick<Clock, 'setTimer'>,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (isEtcdError(error, 'Stopped')) throw error;
+      onFailure(error);
+    }
+    await new Promise<void>((resolve) => clock.setTimer(RETRY_MILLIS, resolve));
+  }
 }
 
 async function publishAttributes(
   member: LocalMember,
   { name, clientUrls }: MemberAttributes,
 ): Promise<void> {
+  await member.whenLeader();
   const request: ClusterMemberAttrSetRequest = {
     memberID: member.cluster.localMemberId,
     memberAttributes: { name, clientUrls: [...clientUrls] },

@@ -88,7 +88,12 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
     return { kind: 'exit', code: 1 };
   }
   logger.info('received signal; shutting down', { signal: SIGNAL_NAMES[end.signal] });
-  await server.stop();
+  try {
+    await server.stop();
+  } catch (error) {
+    logger.fatal('failed to stop cleanly', { error: text(error) });
+    return { kind: 'exit', code: 1 };
+  }
   return { kind: 'signal', signal: end.signal };
 }
 

@@ -174,7 +174,6 @@ class Server implements EtcdServer {
         clientUrls: this.#advertisedClientUrls(),
       },
       this.#logger,
-      this.#platform.clock,
     );
     this.#serve();
   }
@@ -356,17 +355,20 @@ class Server implements EtcdServer {
     const grace = this.#config.requestTimeoutMillis;
     this.#opened?.watches.close();
     this.#streams.endAll(etcdError('Stopped'));
-    await Promise.all([
-      this.#clients.close(grace),
-      this.#clientHttp.close(grace),
-      this.#metricsListeners.close(0),
-      this.#peers.close(0),
-    ]);
-    for (const job of this.#jobs) await job.stop();
     try {
-      await this.#opened?.member.stop();
+      await Promise.all([
+        this.#clients.close(grace),
+        this.#clientHttp.close(grace),
+        this.#metricsListeners.close(0),
+        this.#peers.close(0),
+      ]);
+      for (const job of this.#jobs) await job.stop();
     } finally {
-      await this.#unlock?.();
+      try {
+        await this.#opened?.member.stop();
+      } finally {
+        await this.#unlock?.();
+      }
     }
     this.#logger.info('closed etcd server', { name: this.#config.name });
   }

@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/logger.js';
 import type { Clock, Timer } from '../../platform/clock.js';
+import { RaftError } from '../../raft/errors.js';
 import type { MemoryStorage } from '../../raft/memory-storage.js';
 import type { RawNode } from '../../raft/raw-node.js';
 import type { StorageAppend, StorageApply } from '../../raft/ready.js';
@@ -27,6 +28,8 @@ export interface RaftLoopOptions {
   /** How long a linearizable read may wait, ms. */
   readonly readTimeoutMillis: number;
   readonly nextId: () => bigint;
+  /** Whether somebody still waits for the proposal of that id. */
+  readonly isAwaited: (id: bigint) => boolean;
   /** Applies one committed entry. Must not throw unless the member has to end. */
   readonly apply: (entry: Entry) => void;
   /** If defined, nothing is applied before it resolves: the backend has too much to write. */
@@ -41,6 +44,7 @@ export interface RaftLoopOptions {
 }
 
 interface Proposal {
+  readonly id: bigint;
   readonly data: Buffer;
   readonly onDropped: (error: unknown) => void;
 }
@@ -78,7 +82,8 @@ export class RaftLoop {
   #scheduled = false;
   #writing: Promise<void> | undefined;
   #ticker: Timer | undefined;
-  #stopped = false;
+  /** What those who come after the end are told; undefined while the loop runs. */
+  #stopError: { readonly error: unknown } | undefined;
   #applyPaused = false;
 
   /** @param applied the last index that counts as applied already: that of the start snapshot */
@@ -100,6 +105,7 @@ export class RaftLoop {
     const { clock, node, tickMillis } = this.#options;
     this.#ticker = clock.setPeriodic(tickMillis, () => {
       node.tick();
+      this.#forgetLateProposals();
       this.#schedule();
     });
     this.#schedule();
@@ -115,11 +121,16 @@ export class RaftLoop {
   }
 
   /**
-   * Proposes an entry at the end of this turn, or once there is a leader.
+   * Proposes an entry at the end of this turn, or once there is a leader. One that nobody waits for
+   * any more by then is never proposed.
    * @param onDropped called if Raft refuses it; the entry will then never be applied
    */
-  propose(data: Buffer, onDropped: (error: unknown) => void): void {
-    this.#proposals.push({ data, onDropped });
+  propose(id: bigint, data: Buffer, onDropped: (error: unknown) => void): void {
+    if (this.#stopError !== undefined) {
+      onDropped(this.#stopError.error);
+      return;
+    }
+    this.#proposals.push({ id, data, onDropped });
     this.#schedule();
   }
 
@@ -128,6 +139,7 @@ export class RaftLoop {
    * @throws EtcdError LeaderChanged, Timeout, Stopped
    */
   async linearizableRead(): Promise<void> {
+    if (this.#stopError !== undefined) throw this.#stopError.error;
     this.#schedule();
     const index = await this.#reads.wait();
     if (index > this.#applied) await this.#waitApplied(index);
@@ -151,8 +163,8 @@ export class RaftLoop {
   }
 
   #halt(error: unknown): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
+    if (this.#stopError !== undefined) return;
+    this.#stopError = { error };
     this.#ticker?.cancel();
     this.#reads.close(error);
     const proposals = this.#proposals;
@@ -164,7 +176,7 @@ export class RaftLoop {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#stopped) return;
+    if (this.#scheduled || this.#stopError !== undefined) return;
     this.#scheduled = true;
     this.#options.clock.defer(() => {
       this.#scheduled = false;
@@ -173,7 +185,7 @@ export class RaftLoop {
   }
 
   #guard(work: () => void): void {
-    if (this.#stopped) return;
+    if (this.#stopError !== undefined) return;
     try {
       work();
     } catch (error) {
@@ -182,7 +194,7 @@ export class RaftLoop {
   }
 
   #fail(error: unknown): void {
-    if (this.#stopped) return;
+    if (this.#stopError !== undefined) return;
     this.#halt(error);
     this.#options.onFatal(error);
   }
@@ -204,7 +216,14 @@ export class RaftLoop {
       this.#options.node.proposeBatch(proposals.map(({ data }) => data));
     } catch (error) {
       for (const { onDropped } of proposals) onDropped(error);
+      if (!(error instanceof RaftError)) throw error;
     }
+  }
+
+  /** Without a leader proposals wait; those whose clients were told Timeout must not pile up. */
+  #forgetLateProposals(): void {
+    if (this.#leader !== NONE || this.#proposals.length === 0) return;
+    this.#proposals = this.#proposals.filter(({ id }) => this.#options.isAwaited(id));
   }
 
   #takeReady(): void {
@@ -217,6 +236,8 @@ export class RaftLoop {
       if (ready.append !== undefined) this.#appends.push(ready.append);
       if (ready.apply !== undefined) this.#applies.push(ready.apply);
     }
+    // Reads that came while the round under way was not answered begin the next one.
+    if (this.#reads.hasWaiting) this.#schedule();
   }
 
   #noteSoftState(state: SoftState): void {
@@ -315,6 +336,7 @@ export class RaftLoop {
   }
 
   #waitApplied(index: number): Promise<void> {
+    if (this.#stopError !== undefined) return Promise.reject(this.#stopError.error);
     return new Promise((resolve, reject) => {
       this.#appliedWaits.push({ index, resolve, reject });
     });
