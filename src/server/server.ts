@@ -22,7 +22,7 @@ import { createRpcMetrics } from './metrics/rpc-metrics.js';
 import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
-import { requireLeaderCheck, requiresLeader } from './rpc/checks.js';
+import { clientVersionCheck, requireLeaderCheck, requiresLeader } from './rpc/checks.js';
 import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
@@ -292,7 +292,7 @@ class Server implements EtcdServer {
       maxReceiveBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
       maxConcurrentStreams: config.maxConcurrentStreams,
       keepAlive: config.keepAlive,
-      checks: [requireLeaderCheck(member)],
+      checks: [clientVersionCheck, requireLeaderCheck(member)],
       observer: createRpcMetrics({
         metrics: this.#metrics,
         clock,

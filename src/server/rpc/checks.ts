@@ -1,7 +1,17 @@
+import { isUtf8 } from 'node:buffer';
 import { etcdError } from '../../proto/errors.js';
 import type { LocalMember } from '../local-member.js';
 import type { RpcCheck } from './rpc-observer.js';
 import type { CallContext } from './transport.js';
+
+const NON_ASCII = /[^\0-\x7f]/;
+
+/** Refuses a call whose client names its API version in bytes that are no text (reference: api 5). */
+export const clientVersionCheck: RpcCheck = ({ metadata }) => {
+  const version = metadata.get('client-api-version');
+  if (version === undefined || !NON_ASCII.test(version)) return;
+  if (!isUtf8(Buffer.from(version, 'latin1'))) throw etcdError('InvalidClientAPIVersion');
+};
 
 /** Whether a call demands a member that knows a leader (reference: api 5, metadata `hasleader`). */
 export function requiresLeader({ metadata }: CallContext): boolean {

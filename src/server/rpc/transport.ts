@@ -6,6 +6,7 @@
 
 /** Metadata of a call: lower-case names; several values of one name in order. */
 export interface CallMetadata {
+  /** One Latin-1 character for each byte of the value. */
   get(name: string): string | undefined;
 }
 
