@@ -29,6 +29,7 @@ export class Bench {
   readonly #progress: (text: string) => void;
   readonly #directory: string;
   readonly #servers = new Set<ServerProcess>();
+  readonly #failures: string[] = [];
 
   constructor(options: BenchOptions, programs: BenchPrograms, progress: (text: string) => void) {
     this.#options = options;
@@ -38,11 +39,27 @@ export class Bench {
     this.#directory = mkdtempSync(join(options.directory, 'etcdkit-bench-'));
   }
 
+  /** What went wrong; figures that it concerns lack a value. */
+  get failures(): readonly string[] {
+    return this.#failures;
+  }
+
   async run(): Promise<Figure[]> {
     const figures: Figure[] = [];
     for (const group of this.#groups()) figures.push(...(await this.#rates(group)));
     if (this.#options.only.includes('million')) figures.push(...(await this.#memoryAndRestart()));
     return figures;
+  }
+
+  /** One failure does not end the rest of the benchmark. */
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const failure = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+      this.#failures.push(failure);
+      this.#progress(failure);
+    }
   }
 
   /** Ends what still runs and removes all data; for the end of this process, whatever its cause. */
@@ -62,17 +79,20 @@ export class Bench {
 
   async #rates(group: readonly RateWorkload[]): Promise<Figure[]> {
     const servers = new Map<ServerKind, ServerProcess>();
+    const label = group.map(({ name }) => name).join('+');
     for (const kind of this.#options.servers) {
-      const server = await this.#create(kind, group.map(({ name }) => name).join('+'));
-      servers.set(kind, server);
-      await server.start();
-      await verifySemantics(server.port);
-      await this.#load(server, fillLoad(this.#options.keys));
-      if (group.some((workload) => workload.group === 'read')) await this.#restart(server);
+      await this.#attempt(`${kind}, start for ${label}`, async () => {
+        const server = await this.#create(kind, label);
+        await server.start();
+        await verifySemantics(server.port);
+        await this.#load(server, fillLoad(this.#options.keys));
+        if (group.some((workload) => workload.group === 'read')) await this.#restart(server);
+        servers.set(kind, server);
+      });
     }
     const figures: Figure[] = [];
     for (const workload of group) figures.push(await this.#rate(workload, servers));
-    for (const server of servers.values()) await this.#end(server);
+    for (const server of this.#servers) await this.#end(server);
     return figures;
   }
 
@@ -92,13 +112,18 @@ export class Bench {
     const { name, title, unit, target } = workload;
     const { seconds, keys, runs } = this.#options;
     const results = new Map<ServerKind, LoadResult[]>();
+    for (const kind of servers.keys()) results.set(kind, []);
     for (let run = 0; run < runs; run++) {
-      for (const [kind, server] of servers) {
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
-        const result = await this.#load(server, workload.load({ seconds, keys, run }));
-        const rate = Math.round(result.completed / result.seconds);
-        this.#progress(`${title}: ${kind} ${rate.toLocaleString('en-US')} ${unit}`);
-        results.set(kind, [...(results.get(kind) ?? []), result]);
+      // What one server leaves to the machine hits the other one as often.
+      const order = run % 2 === 0 ? [...servers] : [...servers].reverse();
+      for (const [kind, server] of order) {
+        await this.#attempt(`${kind}, ${title}`, async () => {
+          await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+          const result = await this.#load(server, workload.load({ seconds, keys, run }));
+          const rate = Math.round(result.completed / result.seconds);
+          this.#progress(`${title}: ${kind} ${rate.toLocaleString('en-US')} ${unit}`);
+          results.get(kind)?.push(result);
+        });
       }
     }
     return rateFigure(
@@ -115,8 +140,11 @@ export class Bench {
   async #memoryAndRestart(): Promise<Figure[]> {
     const measured = new Map<ServerKind, ManyKeys>();
     for (const kind of this.#options.servers) {
-      measured.set(kind, await this.#measureManyKeys(kind));
+      await this.#attempt(`${kind}, million`, async () => {
+        measured.set(kind, await this.#measureManyKeys(kind));
+      });
     }
+    for (const server of this.#servers) await this.#end(server);
     const keys = this.#options.manyKeys.toLocaleString('en-US');
     const figure = (
       title: string,
@@ -155,7 +183,6 @@ export class Bench {
         .map((seconds) => seconds.toFixed(2))
         .join(', ')} s`,
     );
-    await this.#end(server);
     return { loadRate: load.completed / load.seconds, loaded, restarts, restarted };
   }
 

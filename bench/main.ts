@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
 import { Bench, type BenchPrograms } from './bench.js';
 import { type BenchOptions, parseOptions, USAGE } from './options.js';
+import { summarizeProfile } from './profile-summary.js';
 import { detailTable, ratioTable } from './report.js';
-import type { Figure } from './results.js';
+import { type Figure, isMet } from './results.js';
 
 /** Runs the benchmark; the result is the exit code. */
 export async function main(args: readonly string[], programs: BenchPrograms): Promise<number> {
@@ -28,7 +30,10 @@ export async function main(args: readonly string[], programs: BenchPrograms): Pr
     console.log(ratioTable(figures));
     console.log(detailTable(figures));
     if (options.jsonFile !== undefined) writeJson(options.jsonFile, options, figures);
-    return 0;
+    if (options.profileDirectory !== undefined) writeSummaries(options.profileDirectory, options);
+    for (const failure of bench.failures) console.error(failure);
+    const isMissed = figures.some(({ ratio, target }) => target && ratio && !isMet(ratio, target));
+    return bench.failures.length > 0 || (options.check && isMissed) ? 1 : 0;
   } catch (error) {
     console.error(messageOf(error));
     return 1;
@@ -36,8 +41,22 @@ export async function main(args: readonly string[], programs: BenchPrograms): Pr
 }
 
 function writeJson(file: string, options: BenchOptions, figures: readonly Figure[]): void {
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+  const machine = {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    load: loadavg(),
+    node: process.version,
+  };
   writeFileSync(file, `${JSON.stringify({ machine, options, figures }, null, 2)}\n`);
+}
+
+/** Beside each profile a text of the same name: where the time went. */
+function writeSummaries(directory: string, { seconds }: BenchOptions): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.endsWith('.cpuprofile')) continue;
+    const file = join(directory, name);
+    writeFileSync(`${file}.txt`, `${summarizeProfile(file, seconds)}\n`);
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly jsonFile: string | undefined;
   /** Where CPU profiles of our server go; undefined: none are taken. */
   readonly profileDirectory: string | undefined;
+  /** Whether a missed target makes the exit code 1. */
+  readonly check: boolean;
 }
 
 export const USAGE = `npm run bench -- [options]
@@ -36,7 +38,8 @@ Measures this server and a real etcd side by side, with the same load, on the sa
   --dir PATH       where the temporary data directories go (default ${tmpdir()})
   --etcd PATH      the real etcd (default /usr/bin/etcd)
   --json FILE      write all results there, too
-  --profile DIR    write a CPU profile of our server for each workload to DIR
+  --profile DIR    write a CPU profile of our server for each workload to DIR, and a summary
+  --check          exit with 1 if a target is missed
   --help
 `;
 
@@ -55,6 +58,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       etcd: { type: 'string', default: '/usr/bin/etcd' },
       json: { type: 'string' },
       profile: { type: 'string' },
+      check: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -70,6 +74,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     etcd: values.etcd,
     jsonFile: values.json,
     profileDirectory: values.profile,
+    check: values.check,
   };
 }
 

@@ -49,7 +49,10 @@ export function plainFigure(
   samples: ReadonlyMap<ServerKind, readonly number[]>,
 ): Figure {
   const values: Partial<Record<ServerKind, number>> = {};
-  for (const [kind, list] of samples) values[kind] = medianOf(list);
+  for (const [kind, list] of samples) {
+    const median = medianOf(list);
+    if (median !== undefined) values[kind] = median;
+  }
   const { ours, etcd } = values;
   const ratio = ours === undefined || etcd === undefined ? undefined : ours / etcd;
   return { ...description, values, samples: Object.fromEntries(samples), ratio, runs: {} };
@@ -59,6 +62,6 @@ function rateOf(result: LoadResult): number {
   return result.completed / result.seconds;
 }
 
-function medianOf(values: readonly number[]): number {
-  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0;
+function medianOf(values: readonly number[]): number | undefined {
+  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)];
 }
