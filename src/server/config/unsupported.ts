@@ -7,7 +7,7 @@ import type { Settings } from './settings.js';
  * refused, so that nobody believes in a protection or a feature that is not there. Whoever builds
  * one takes its flags off this list.
  */
-const UNSUPPORTED_FLAGS: readonly string[] = [
+export const UNSUPPORTED_FLAGS: readonly string[] = [
   // Bootstrap over a discovery service or DNS.
   'discovery-token',
   'discovery-endpoints',
