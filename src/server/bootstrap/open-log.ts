@@ -30,6 +30,13 @@ export interface ExistingLog {
   readonly identity: WalIdentity;
   /** The snapshot before which nothing is replayed. */
   readonly start: WalStart;
+  /** Index of the last entry. */
+  readonly lastIndex: number;
+  /**
+   * Whether the first write of its member, which holds the first members of the cluster, ever came
+   * to its end.
+   */
+  readonly isBegun: boolean;
   /**
    * What Raft reads back.
    * @param confState the membership as the backend has it
@@ -61,6 +68,9 @@ export async function readLog(options: LogOptions): Promise<ExistingLog> {
   return {
     identity: decodeWalIdentity(contents.metadata),
     start,
+    lastIndex: contents.tail.lastIndex,
+    // The first write ends with the first state.
+    isBegun: start.index > 0 || contents.hardState !== undefined,
     storage(confState) {
       const storage = new MemoryStorage();
       const { index, term } = start;

@@ -29,7 +29,7 @@ import {
   removeLeftovers,
 } from './directories.js';
 import { type InitialCluster, planNewMember } from './new-member.js';
-import { createLog, type LogOptions, logExists, readLog } from './open-log.js';
+import { createLog, type ExistingLog, type LogOptions, logExists, readLog } from './open-log.js';
 
 /** Bound on the entries of one append message, bytes (reference: raft A1). */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -82,6 +82,7 @@ export interface OpenedMember {
 interface OpenedLog {
   readonly identity: WalIdentity;
   readonly snapshotIndex: number;
+  readonly lastIndex: number;
   readonly wal: () => Promise<WalWriter>;
   readonly storage: (confState: ConfState) => MemoryStorage;
   readonly bootstrap: (node: RawNode) => void;
@@ -132,6 +133,7 @@ function openNew(options: OpenMemberOptions): OpenedLog {
   return {
     identity,
     snapshotIndex: 0,
+    lastIndex: 0,
     wal: () => createLog(logOptions(options), identity),
     storage: () => new MemoryStorage(),
     bootstrap: (node) => node.bootstrap(plan.peers),
@@ -140,12 +142,33 @@ function openNew(options: OpenMemberOptions): OpenedLog {
 
 async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
   const log = await readLog(logOptions(options));
+  if (!log.isBegun && options.initialCluster.state === 'new') return beginAgain(options, log);
   return {
     identity: log.identity,
     snapshotIndex: log.start.index,
+    lastIndex: log.lastIndex,
     wal: log.resume,
     storage: log.storage,
     bootstrap: () => {},
+  };
+}
+
+/**
+ * A crash came between the making of the log and the end of the first write to it. Without the
+ * first members the log leads nowhere: a member that went on from it would wait for ever.
+ */
+function beginAgain(options: OpenMemberOptions, log: ExistingLog): OpenedLog {
+  const plan = planNewMember(options.initialCluster);
+  const { memberId, clusterId } = log.identity;
+  if (plan.memberId !== memberId || plan.clusterId !== clusterId) {
+    throw new DataDirectoryError(
+      `the log in ${options.directories.wal} was made for another cluster and never written to; remove it, or start with the flags of the first start`,
+    );
+  }
+  return {
+    ...openNew(options),
+    // Entries of the torn write may be there; those that are written now override them.
+    wal: log.resume,
   };
 }
 
@@ -173,6 +196,7 @@ async function assemble(
   alarms.restore();
   const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
   cluster.restore();
+  requireNotAhead(options, consistentIndex.index, log.lastIndex, cluster);
   const confState = confStateOf(cluster);
   const storage = log.storage(confState);
   const node = newNode(options, log.identity.memberId, storage);
@@ -215,6 +239,22 @@ function requireNotBehind(
   if (consistentIndex >= snapshotIndex) return;
   throw new DataDirectoryError(
     `database file (${directories.snap} index ${consistentIndex}) does not match with snapshot (index ${snapshotIndex})`,
+  );
+}
+
+/**
+ * A backend beyond the end of the log would make new entries count as applied already, and so lose
+ * them. In a cluster of several, the leader still has the entries that are missing here.
+ */
+function requireNotAhead(
+  { directories }: OpenMemberOptions,
+  consistentIndex: number,
+  lastIndex: number,
+  cluster: Cluster,
+): void {
+  if (consistentIndex <= lastIndex || cluster.members().length > 1) return;
+  throw new DataDirectoryError(
+    `database file (${directories.snap} index ${consistentIndex}) is ahead of the log (${directories.wal} ends at index ${lastIndex}): a part of the log is missing`,
   );
 }
 
