@@ -38,10 +38,15 @@ export function usagePage(face: Face, found: FoundCommand, commands: ManifestCom
   return parts.join('');
 }
 
-/** The usage of a command without a place in a face: what a bad request line of a txn prints. */
+/**
+ * The usage of a command under a parent without a name: what a bad request line of a txn prints.
+ * The space after the empty name stays.
+ */
 export function commandUsage(usage: string, flags: Flags): string {
-  const shown = Object.entries(flags).map(([name, flag]) => helpFlag(name, flag));
-  return `Usage:\n  ${usage} [flags]\n\nFlags:\n${flagUsages(shown)}`;
+  const [name] = usage.split(' ', 1);
+  const shown = Object.entries(flags).map(([flagName, flag]) => helpFlag(flagName, flag));
+  shown.push(helpFlag('help', boolFlag(`help for ${name}`, { short: 'h' })));
+  return `Usage:\n   ${usage} [flags]\n\nFlags:\n${flagUsages(shown)}`;
 }
 
 /**

@@ -25,9 +25,12 @@ export class LineReader {
     }
   }
 
-  /** All that has not been read yet. */
+  /**
+   * All that the stream has left. What came along with lines is not part of it, as etcdctl reads its
+   * input past the buffer that holds the lines.
+   */
   async readRest(): Promise<Buffer> {
-    const parts = [this.#buffered];
+    const parts: Buffer[] = [];
     this.#buffered = Buffer.alloc(0);
     for (
       let next = await this.#chunks.next();

@@ -1,6 +1,6 @@
 import type { RequestOp } from '../../proto/gen/etcdserverpb/rpc.js';
 import { ParseError, parseArguments } from '../args/flag-set.js';
-import { boolFlag, type Flags } from '../args/flags.js';
+import type { Flags } from '../args/flags.js';
 import { splitWords } from '../args/tokens.js';
 import { CommandFailure, ExitCode } from '../exit.js';
 import { DEL_FLAGS, DEL_USAGE, deleteRequest } from '../kv/del.js';
@@ -15,8 +15,6 @@ interface LineCommand {
   readonly flags: Flags;
   parse(words: readonly string[], readInput: () => Promise<Buffer>): Promise<RequestOp>;
 }
-
-const HELP = { help: boolFlag('help', { short: 'h' }) };
 
 const COMMANDS: Readonly<Record<string, LineCommand>> = {
   put: {
@@ -48,7 +46,7 @@ const COMMANDS: Readonly<Record<string, LineCommand>> = {
 
 /**
  * One request line of a txn: a `put`, `get` or `del` command with its flags (reference: cli 4.4).
- * @param readInput the rest of the input, for a put without a value
+ * @param readInput what the input has left, for a put without a value
  * @param printUsage called before a flag error is thrown
  * @throws CommandFailure
  */
@@ -66,7 +64,7 @@ export async function parseRequest(
     return await command.parse(words.toSpliced(at, 1), readInput);
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
-    printUsage(command.usage, { ...command.flags, ...HELP });
+    printUsage(command.usage, command.flags);
     throw invalid(`invalid txn request: ${line}`);
   }
 }
