@@ -33,6 +33,8 @@ if (!hasRealEtcd && (process.env.CI || process.env.ETCDKIT_REQUIRE_ETCD)) {
 }
 
 export interface RealEtcdOptions {
+  /** Another etcd that takes the same flags, as a command line. */
+  readonly program?: readonly [string, ...string[]];
   /** Further flags of etcd. */
   readonly flags?: readonly string[];
   /** Keep the data of an instance that was stopped. */
@@ -69,7 +71,7 @@ export async function startRealEtcd(options: RealEtcdOptions = {}): Promise<Real
     const ports = options.ports ?? { client: await freePort(), peer: await freePort() };
     const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'real-etcd-'));
     try {
-      return await startOn(ports, dataDir, options.flags ?? []);
+      return await startOn(options.program ?? [ETCD], ports, dataDir, options.flags ?? []);
     } catch (error) {
       lastError = error;
     }
@@ -94,6 +96,7 @@ export function freePort(): Promise<number> {
 }
 
 async function startOn(
+  [command, ...leading]: readonly [string, ...string[]],
   ports: RealEtcdPorts,
   dataDir: string,
   flags: readonly string[],
@@ -101,8 +104,9 @@ async function startOn(
   const client = `http://127.0.0.1:${ports.client}`;
   const peer = `http://127.0.0.1:${ports.peer}`;
   const child = spawn(
-    ETCD,
+    command,
     [
+      ...leading,
       '--name=real',
       `--data-dir=${dataDir}`,
       `--listen-client-urls=${client}`,

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { binaryPath } from '../support/binary.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import type { Difference } from './allowed-differences.js';
+import type { Invocation } from './invocation.js';
+import { level, type Outcome, type Program, World } from './world.js';
+
+/** etcdctl 3.4 of Debian. */
+const REAL_PROGRAM: Program = {
+  command: ['/usr/bin/etcdctl'],
+  environment: { ETCDCTL_API: '3' },
+};
+
+/** The ids of cluster and member follow from the address of the member: given, they are all equal. */
+const SAME_IDS = [
+  '--initial-advertise-peer-urls=http://127.0.0.1:2380',
+  '--initial-cluster=real=http://127.0.0.1:2380',
+];
+
+export interface Servers {
+  readonly real: RealEtcd;
+  /** Another real one, for our etcdctl. */
+  readonly second: RealEtcd;
+  readonly ours: RealEtcd;
+  stop(): Promise<void>;
+}
+
+/** Starts two real servers and ours, all with the same ids. */
+export async function startServers(extraFlags: readonly string[] = []): Promise<Servers> {
+  const flags = [...SAME_IDS, ...extraFlags];
+  const program = [process.execPath, binaryPath('etcd')] as const;
+  const [real, second, ours] = await Promise.all([
+    startRealEtcd({ flags: [...flags, '--unsafe-no-fsync'] }),
+    startRealEtcd({ flags: [...flags, '--unsafe-no-fsync'] }),
+    startRealEtcd({ flags, program }),
+  ]);
+  const stop = async (): Promise<void> => {
+    await Promise.all([real.stop(), second.stop(), ours.stop()]);
+  };
+  return { real, second, ours, stop };
+}
+
+export interface Worlds {
+  /** Real etcdctl, real server. */
+  readonly oracle: World;
+  /** Real etcdctl, our server. */
+  readonly server: World;
+  /** Our etcdctl, real server. */
+  readonly program: World;
+}
+
+export function openWorlds({ real, second, ours }: Servers): Worlds {
+  const ourProgram: Program = {
+    command: [process.execPath, binaryPath('etcdctl')],
+    environment: {},
+  };
+  return {
+    oracle: new World(REAL_PROGRAM, real.endpoint),
+    server: new World(REAL_PROGRAM, ours.endpoint),
+    program: new World(ourProgram, second.endpoint),
+  };
+}
+
+/** Runs an invocation in all worlds and compares the outcomes with the oracle's. */
+export async function compareInvocation(worlds: Worlds, invocation: Invocation): Promise<void> {
+  const [oracle, server, program] = await Promise.all([
+    worlds.oracle.run(invocation),
+    worlds.server.run(invocation),
+    worlds.program.run(invocation),
+  ]);
+  expectSame('our server', server, oracle, invocation.server);
+  expectSame('our etcdctl', program, oracle, invocation.program);
+}
+
+function expectSame(
+  subject: string,
+  actual: Outcome,
+  oracle: Outcome,
+  differences: readonly Difference[] = [],
+): void {
+  let expected = oracle;
+  let comparable = actual;
+  for (const difference of differences) {
+    expected = difference.oracle?.(expected) ?? expected;
+    comparable = difference.actual?.(comparable) ?? comparable;
+  }
+  expect(comparable, subject).toEqual(expected);
+  if (differences.length > 0) {
+    expect(actual, `${subject}: a difference is allowed that is none`).not.toEqual(oracle);
+  }
+}
+
+/** Tests for a table of invocations. */
+export function describeInvocations(title: string, invocations: readonly Invocation[]): void {
+  describe.skipIf(!hasRealEtcd)(title, () => {
+    let servers: Servers;
+    let worlds: Worlds;
+
+    beforeAll(async () => {
+      servers = await startServers();
+      worlds = openWorlds(servers);
+    });
+
+    afterAll(async () => {
+      for (const world of Object.values<World>({ ...worlds })) world.close();
+      await servers?.stop();
+    });
+
+    it.each(invocations)('$name', async (invocation) => {
+      await level(Object.values<World>({ ...worlds }));
+      await compareInvocation(worlds, invocation);
+    });
+
+    it('has a name of its own for every invocation', () => {
+      const names = invocations.map(({ name }) => name);
+      expect(new Set(names).size).toBe(names.length);
+    });
+  });
+}

@@ -1,0 +1,97 @@
+import {
+  alarmHeader,
+  boxDrawing,
+  brokenLayer,
+  commandToCome,
+  defragTook,
+  disarmPanics,
+  goodNewsOnStdout,
+  hashRevision,
+  hashRevisionColumn,
+  hashRevisionField,
+  memberHex,
+  sixteenColumns,
+  statusFields,
+  urlAsAuthority,
+  zeroRevision,
+} from '../allowed-differences.js';
+import { run, type Variation } from '../invocation.js';
+import { compact, del, put } from '../steps.js';
+
+/** Nobody listens there. */
+const DEAD = '127.0.0.1:1';
+const ONE_DEAD = [
+  `--endpoints={endpoint},${DEAD}`,
+  '--dial-timeout=300ms',
+  '--command-timeout=300ms',
+];
+const ALL_DEAD = [`--endpoints=${DEAD}`, ...ONE_DEAD.slice(1)];
+
+const SOME = [put('a', '1'), put('b', '2'), put('a', '3'), del('b')];
+const STATUS: readonly Variation[] = ['raft-indexes', 'sizes', 'versions'];
+const TIMED = { varies: ['durations'] } as const;
+
+/** `endpoint` (reference: cli 5.2 to 5.4). */
+export const ENDPOINT = [
+  run('endpoint health', { ...TIMED, program: [goodNewsOnStdout] }),
+  run('endpoint health extra', { ...TIMED, program: [goodNewsOnStdout] }),
+  run('endpoint health --cluster', { ...TIMED, program: [goodNewsOnStdout] }),
+  run('endpoint --cluster health -w json', TIMED),
+  run('endpoint health -w fields', TIMED),
+  run('endpoint health -w protobuf'),
+  run(['endpoint', 'health', ...ONE_DEAD], {
+    ...TIMED,
+    program: [goodNewsOnStdout, brokenLayer],
+  }),
+  run(['endpoint', 'health', ...ALL_DEAD], { program: [brokenLayer] }),
+  run(['endpoint', 'health', ...ONE_DEAD, '-w', 'json'], { ...TIMED, program: [brokenLayer] }),
+  run('endpoint status', { varies: STATUS, program: [sixteenColumns] }),
+  run('endpoint status -w json', { varies: STATUS }),
+  run('endpoint status -w fields', { varies: STATUS, program: [statusFields] }),
+  run('endpoint status -w protobuf'),
+  run('endpoint status --cluster -w json', { varies: STATUS, server: [urlAsAuthority] }),
+  run(['endpoint', 'status', ...ONE_DEAD, '-w', 'json'], {
+    varies: STATUS,
+    program: [brokenLayer],
+  }),
+  run(['endpoint', 'status', ...ALL_DEAD], { program: [brokenLayer] }),
+  run('endpoint hashkv', { setup: SOME, program: [hashRevision] }),
+  run('endpoint hashkv -w json', { setup: SOME }),
+  run('endpoint hashkv -w json', {
+    name: 'endpoint hashkv after a compaction',
+    setup: [...SOME, compact(1)],
+  }),
+  run('endpoint hashkv -w json --rev={rev-1}', { setup: SOME }),
+  run('endpoint hashkv --rev=1000000', { setup: SOME }),
+  run('endpoint hashkv --rev={rev-3}', { setup: [...SOME, compact()] }),
+  run('endpoint hashkv -w fields', { setup: SOME, program: [hashRevisionField] }),
+  run('endpoint hashkv -w table', { setup: SOME, program: [hashRevisionColumn] }),
+  run(['endpoint', 'hashkv', ...ALL_DEAD], { program: [brokenLayer] }),
+];
+
+/** `member`, `alarm`, `defrag`, `move-leader` (reference: cli 5.1, 5.5, 5.6, 5.8). */
+export const CLUSTER = [
+  run('member list'),
+  run('member list -w json'),
+  run('member list -w json --hex', { program: [memberHex] }),
+  run('member list -w fields', { program: [zeroRevision] }),
+  run('member list -w table', { program: [boxDrawing] }),
+  run('member list -w protobuf'),
+  run('member list extra'),
+  run(['member', 'list', ...ALL_DEAD], { program: [brokenLayer] }),
+  run('move-leader', { program: [commandToCome] }),
+  run('move-leader zz', { program: [commandToCome] }),
+  run('move-leader 1', { program: [commandToCome] }),
+  run('move-leader b71f75320dc06a6c', { program: [commandToCome] }),
+  run('alarm list'),
+  run('alarm list -w json', { server: [alarmHeader] }),
+  run('alarm list x'),
+  run('alarm disarm'),
+  run('alarm disarm x'),
+  run('alarm disarm -w json'),
+  run('alarm disarm -w fields', { varies: ['addresses'], program: [disarmPanics] }),
+  run('defrag', { ...TIMED, program: [defragTook] }),
+  run('defrag --cluster', { ...TIMED, server: [urlAsAuthority], program: [defragTook] }),
+  run(['defrag', ...ONE_DEAD], { ...TIMED, program: [defragTook, brokenLayer] }),
+  run(['defrag', ...ALL_DEAD], { ...TIMED, program: [defragTook, brokenLayer] }),
+];

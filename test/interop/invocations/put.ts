@@ -1,0 +1,47 @@
+import { usageMoved } from '../allowed-differences.js';
+import { run } from '../invocation.js';
+import { grant, LEASE, put, putLeased } from '../steps.js';
+
+/** `put` (reference: cli 4.1). */
+export const PUT = [
+  run('put k v'),
+  run(['put', 'k', '']),
+  run(['put', 'k', 'two words'], { name: 'put two words' }),
+  run('put k v extra'),
+  run('put k', { name: 'put from stdin keeps the newline', stdin: 'v\n' }),
+  run('put k -w json', { name: 'put -w json from stdin', stdin: 'v\n' }),
+  run('put k', { name: 'put bytes from stdin', stdin: Buffer.from([0, 0xff, 0x80, 10]) }),
+  run('put k', { name: 'put with empty stdin' }),
+  run('put'),
+  run(['put', '', 'v'], { name: 'put an empty key' }),
+  run(['put', 'caf\u00e9\u2603', '\u{1f600}'], { name: 'put beyond ASCII' }),
+  run(['put', 'k\xff\x01', 'v\x80'], { name: 'put bytes' }),
+  run('put k new --prev-kv', { setup: [put('k', 'old')] }),
+  run('put k new --prev-kv --hex', { setup: [put('k', 'old')] }),
+  run('put --prev-kv -w=json k new', { setup: [put('k', 'old<&>')] }),
+  run('-wfields put --prev-kv=true k new', { setup: [put('k', 'old')] }),
+  run('put k new --prev-kv -w protobuf', { setup: [put('k', 'old')] }),
+  run('put k v --prev-kv', { name: 'put --prev-kv of a new key' }),
+  run('put k -- -v'),
+  run('put -- k -v'),
+  run('put k v --'),
+  run('put k -v', { program: [usageMoved] }),
+  run('put k v -w table', { name: 'put -w table writes, then fails' }),
+  run('put k v -w xml'),
+  run(`put k v --lease ${LEASE}`, { setup: [grant()] }),
+  run('put k v --lease=4d2 --prev-kv -w json', { setup: [grant(), putLeased('k', 'old')] }),
+  run('put k v --lease zz'),
+  run('put k v --lease 1'),
+  run('put k v --lease=-1'),
+  run('put k v --lease=ffffffffffffffff'),
+  run('put k v --ignore-value'),
+  run('put k --ignore-value', { name: 'put --ignore-value of no key' }),
+  run('put k --ignore-value --lease=4d2 -w json --prev-kv', {
+    setup: [grant(), put('k', 'old')],
+  }),
+  run('put k v --ignore-lease', { name: 'put --ignore-lease of no key' }),
+  run('put k new --ignore-lease --prev-kv -w json', { setup: [grant(), putLeased('k', 'old')] }),
+  run('put k new --ignore-lease --lease=4d2', { setup: [grant(), putLeased('k', 'old')] }),
+  run('put k v --prev-kv=maybe', { program: [usageMoved] }),
+  run('put k v --prevkv', { program: [usageMoved] }),
+];

@@ -1,0 +1,125 @@
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  AlarmResponse,
+  type AlarmType,
+  CompactionRequest,
+  CompactionResponse,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseLeasesRequest,
+  LeaseLeasesResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
+  PutRequest,
+  PutResponse,
+} from '../../src/proto/gen/etcdserverpb/rpc.js';
+import type { RawClient } from './raw-client.js';
+
+/** Prepares a server for an invocation, or acts on it while one runs. */
+export type Step = (client: RawClient) => Promise<unknown>;
+
+/** The lease of the setups, as command lines and outputs write it. */
+export const LEASE = '00000000000004d2';
+const LEASE_ID = 1234n;
+const DEFAULT_TTL_SECONDS = 600;
+const EVERYTHING = Buffer.from([0]);
+
+type Bytes = string | Buffer;
+
+function putRequest(key: Bytes, value: Bytes, lease: bigint): PutRequest {
+  return PutRequest.create({ key: Buffer.from(key), value: Buffer.from(value), lease });
+}
+
+const sendPut = (client: RawClient, request: PutRequest): Promise<PutResponse> =>
+  client.send('KV/Put', PutRequest, request, PutResponse);
+
+export function put(key: Bytes, value: Bytes): Step {
+  return (client) => sendPut(client, putRequest(key, value, 0n));
+}
+
+/** Puts a key under `LEASE`. */
+export function putLeased(key: Bytes, value: Bytes): Step {
+  return (client) => sendPut(client, putRequest(key, value, LEASE_ID));
+}
+
+export function del(key: Bytes): Step {
+  const request = DeleteRangeRequest.create({ key: Buffer.from(key) });
+  return (client) =>
+    client.send('KV/DeleteRange', DeleteRangeRequest, request, DeleteRangeResponse);
+}
+
+/** Grants `LEASE`, or the given id. */
+export function grant(ttl = DEFAULT_TTL_SECONDS, id = LEASE_ID): Step {
+  const request = LeaseGrantRequest.create({ ID: id, TTL: ttl });
+  return (client) =>
+    client.send('Lease/LeaseGrant', LeaseGrantRequest, request, LeaseGrantResponse);
+}
+
+/** Revokes `LEASE`, or the given id. */
+export function revoke(id = LEASE_ID): Step {
+  const request = LeaseRevokeRequest.create({ ID: id });
+  return (client) =>
+    client.send('Lease/LeaseRevoke', LeaseRevokeRequest, request, LeaseRevokeResponse);
+}
+
+/** Compacts at the current revision, less `back`, and waits until it is done. */
+export function compact(back = 0): Step {
+  return async (client) => {
+    const revision = (await currentRevision(client)) - back;
+    const request = CompactionRequest.create({ revision, physical: true });
+    return client.send('KV/Compact', CompactionRequest, request, CompactionResponse);
+  };
+}
+
+/** Raises an alarm for a member. */
+export function raise(alarm: AlarmType, memberID: bigint): Step {
+  return (client) =>
+    sendAlarm(client, { action: AlarmRequest_AlarmAction.ACTIVATE, memberID, alarm });
+}
+
+/** Fills a server that has a small quota until it refuses. */
+export const fillUp: Step = async (client) => {
+  const value = Buffer.alloc(100_000, 'x');
+  for (let i = 0; ; i++) {
+    try {
+      await sendPut(client, putRequest(`fill${i}`, value, 0n));
+    } catch (error) {
+      if (String(error).includes('database space exceeded')) return;
+      throw error;
+    }
+  }
+};
+
+const sendAlarm = (client: RawClient, partial: Partial<AlarmRequest>): Promise<AlarmResponse> =>
+  client.send('Maintenance/Alarm', AlarmRequest, AlarmRequest.create(partial), AlarmResponse);
+
+/** The revision that the store is at. */
+export async function currentRevision(client: RawClient): Promise<number> {
+  const request = DeleteRangeRequest.create({ key: Buffer.from('no such key') });
+  const method = 'KV/DeleteRange';
+  const { header } = await client.send(method, DeleteRangeRequest, request, DeleteRangeResponse);
+  return Number(header?.revision ?? 0);
+}
+
+/** Takes away all keys, leases and alarms. */
+export async function empty(client: RawClient): Promise<void> {
+  const { alarms } = await sendAlarm(client, { action: AlarmRequest_AlarmAction.GET });
+  for (const { memberID, alarm } of alarms) {
+    await sendAlarm(client, { action: AlarmRequest_AlarmAction.DEACTIVATE, memberID, alarm });
+  }
+  const all = DeleteRangeRequest.create({ key: EVERYTHING, rangeEnd: EVERYTHING });
+  await client.send('KV/DeleteRange', DeleteRangeRequest, all, DeleteRangeResponse);
+  const list = LeaseLeasesRequest.create({});
+  const method = 'Lease/LeaseLeases';
+  const { leases } = await client.send(method, LeaseLeasesRequest, list, LeaseLeasesResponse);
+  for (const { ID } of leases) await revoke(ID)(client);
+}
+
+/** Writes at least once, until the store is at `revision`, and takes everything away: a revision more. */
+export async function advanceTo(client: RawClient, revision: number): Promise<void> {
+  for (let at = await currentRevision(client); at < revision; at++) await put('pad', '')(client);
+  await empty(client);
+}
