@@ -138,6 +138,23 @@ describe.each([
         expect(await outcome).toMatchObject(expected);
       });
 
+      it('is held by one of many at a time', async () => {
+        let holders = 0;
+        let turns = 0;
+        const contend = async (): Promise<void> => {
+          const { key } = await acquire('crowd', await newLease());
+          holders++;
+          turns++;
+          expect(holders).toBe(1);
+          await client.kv.range({ key });
+          holders--;
+          await grpc.unary(lock.unlock, { key });
+        };
+        await Promise.all(Array.from({ length: 20 }, contend));
+        expect(turns).toBe(20);
+        expect(await keysUnder('crowd')).toEqual([]);
+      });
+
       it('says what is wrong with etcd’s text and the code Unknown', async () => {
         expect(await failureOf(acquire('nobody', 77n))).toEqual(
           unknown('etcdserver: requested lease not found'),
@@ -227,6 +244,24 @@ describe.each([
         await grpc.unary(election.resign, { leader });
         expect((await next()).value).toBe('three');
         await successor;
+        stream.cancel();
+        await closed;
+      });
+
+      it('hides no proclamation from an observer that reads slowly', async () => {
+        const leader = await campaign('busy', '0', await newLease());
+        const stream = grpc.serverStream(election.observe, { name: bytes('busy') });
+        const closed = new Promise((resolve) => stream.once('error', resolve));
+        const observed = stream[Symbol.asyncIterator]();
+        const seen = [(await observed.next()).value?.kv?.value.toString()];
+        const wanted = Array.from({ length: 100 }, (_, index) => String(index));
+        for (const value of wanted.slice(1)) {
+          await grpc.unary(election.proclaim, { leader, value: bytes(value) });
+        }
+        while (seen.length < wanted.length) {
+          seen.push((await observed.next()).value?.kv?.value.toString());
+        }
+        expect(seen).toEqual(wanted);
         stream.cancel();
         await closed;
       });
