@@ -67,7 +67,7 @@ describe.skipIf(!hasRealEtcd)('etcdctl against a real server', () => {
   it('shows the usage of a request with a bad flag', async () => {
     const { stderr, exitCode } = await ctl(['txn'], { stdin: '\nput k v --bogus\n\n\n' });
     expect(stderr).toMatch(
-      /^Usage:\n {2}put \[options\] <key> <value>[\s\S]*Error: invalid txn request: put k v --bogus\n$/,
+      /^Usage:\n {3}put \[options\] <key> <value>[\s\S]*Error: invalid txn request: put k v --bogus\n$/,
     );
     expect(exitCode).toBe(3);
   });
