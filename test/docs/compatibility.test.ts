@@ -17,33 +17,13 @@ import { FEATURE_GATES } from '../../src/server/config/feature-gates.js';
 import { FLAG_SPECS } from '../../src/server/config/flag-table.js';
 import { UNSUPPORTED_FLAGS } from '../../src/server/config/unsupported.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
-import { codeSpans, ROOT, readDocument, tableRows } from './markdown.js';
+import { type Feature, features, compatibilityRows as rows, SERVER_SECTIONS } from './features.js';
+import { ROOT, readDocument } from './markdown.js';
 
 /** How long a call may last before it counts as served, ms: a campaign waits for ever. */
 const CALL_MILLIS = 2_000;
 
 const STATES = ['yes', 'partly', 'no', 'n/a'];
-
-interface Feature {
-  readonly name: string;
-  readonly state: string;
-  readonly note: string;
-  readonly flags: readonly string[];
-}
-
-const rows = tableRows(readDocument('docs/compatibility.md'));
-
-/** The rows of the tables whose first column has that heading, under matching section headings. */
-function features(column: string, section = /./): Feature[] {
-  return rows
-    .filter(({ section: heading, cells }) => column in cells && section.test(heading))
-    .map(({ cells }) => ({
-      name: codeSpans(cells[column] ?? '')[0] ?? '',
-      state: cells.state ?? '',
-      note: cells.note ?? '',
-      flags: codeSpans(cells.flags ?? ''),
-    }));
-}
 
 /** The names of rows: each once, sorted. */
 function names(list: readonly Feature[]): string[] {
@@ -53,8 +33,6 @@ function names(list: readonly Feature[]): string[] {
 const inState = (list: readonly Feature[], ...states: string[]): Feature[] =>
   list.filter(({ state }) => states.includes(state));
 
-const SERVER_SECTIONS =
-  /^(Member|Clustering|Security|Logging, monitoring and tracing|Features|Other)$/;
 const rpcs = features('RPC');
 const flags = features('flag', SERVER_SECTIONS);
 
