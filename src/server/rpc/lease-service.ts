@@ -9,7 +9,7 @@ import {
 import { SERVICES } from '../../proto/services.js';
 import { LEASE_GRANT_COST } from '../apply/quota.js';
 import type { LocalMember } from '../local-member.js';
-import { decodeRequest, unaryMethod } from './methods.js';
+import { decodeRequest, drained, unaryMethod } from './methods.js';
 import type { RpcMethod, ServerStream } from './transport.js';
 
 /**
@@ -112,7 +112,9 @@ class KeepAliveStream {
       const { ID } = decodeRequest((bytes) => LeaseKeepAliveRequest.decode(bytes), message);
       const response = await this.#renew(ID);
       if (this.#abort.signal.aborted) return;
-      this.#stream.send(LeaseKeepAliveResponse.encode(response).finish());
+      const bytes = LeaseKeepAliveResponse.encode(response).finish();
+      // A client that sends and does not read fills the bounded queue, not memory.
+      if (!this.#stream.send(bytes)) await drained(this.#stream, this.#abort.signal);
     }
     if (this.#halfClosed) this.#stream.end();
   }

@@ -72,7 +72,16 @@ export function missingMethod(path: string, what: string): RpcMethod {
 /** Waits until the peer has read what was sent, or is gone. */
 export function drained(stream: ServerStream, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    stream.onDrain(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      // A long stream waits many times; the signal must not collect a listener for each.
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    stream.onDrain(done);
+    signal.addEventListener('abort', done, { once: true });
   });
 }

@@ -26,8 +26,9 @@ export class OpenStreams {
             return;
           }
           this.#streams.add(stream);
-          method.handle(stream);
+          // Before the handler, which may throw: the stream is then ended, and gone all the same.
           stream.onClose(() => this.#streams.delete(stream));
+          method.handle(stream);
         },
       };
     });

@@ -42,6 +42,12 @@ export function watchService(options: WatchServiceOptions): RpcMethod[] {
   ];
 }
 
+/**
+ * Answers that may wait for a client to read them. One that goes on asking and does not read is no
+ * client but a flood.
+ */
+const MAX_QUEUED_ANSWERS = 100_000;
+
 /** The single byte that as a range end means "all keys from here on". */
 const FROM_KEY_END: KeyText = '\0';
 
@@ -86,6 +92,10 @@ class WatchSession {
   }
 
   #handle(message: Buffer): void {
+    if (this.#watches.queued >= MAX_QUEUED_ANSWERS) {
+      this.#stream.end(new Error('etcdkit: too many watch requests are queued'));
+      return;
+    }
     const { requestUnion: request } = decodeRequest(decodeWatchRequest, message);
     switch (request?.$case) {
       case 'createRequest':

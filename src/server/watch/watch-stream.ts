@@ -5,6 +5,9 @@ import type { Watcher, WatcherOptions } from './watcher.js';
 /** Event responses that wait in one stream, shared by all its watchers (reference: semantics 6). */
 export const WATCH_STREAM_CAPACITY = 128;
 
+/** Responses taken from a queue after which it is cut. */
+const TAKEN_TO_DROP = 64;
+
 /** The watch id of answers that concern no watcher or all of them. */
 export const NO_WATCHER = -1n;
 
@@ -60,6 +63,11 @@ export class WatchStream {
     return this.#queuedEvents < WATCH_STREAM_CAPACITY;
   }
 
+  /** Responses that wait. */
+  get queued(): number {
+    return this.#queue.length - this.#head;
+  }
+
   get watcherCount(): number {
     return this.#watchers.size;
   }
@@ -108,7 +116,7 @@ export class WatchStream {
    * Trap: a watcher that a compaction ended counts as one that has not.
    */
   requestProgress(): void {
-    if (this.#watchers.size === 0 || !this.hasRoom) return;
+    if (this.#watchers.size === 0 || this.#isBehind) return;
     for (const watcher of this.#watchers.values()) {
       if (!this.#hub.isCaughtUp(watcher)) return;
     }
@@ -121,7 +129,7 @@ export class WatchStream {
       if (!watcher.options.wantsProgress) continue;
       const idle = !watcher.sentSinceTick;
       watcher.sentSinceTick = false;
-      if (idle && this.hasRoom && this.#hub.isCaughtUp(watcher)) {
+      if (idle && !this.#isBehind && this.#hub.isCaughtUp(watcher)) {
         this.#push(controlMessage(watcher.id, this.#hub.currentRevision));
       }
     }
@@ -145,8 +153,9 @@ export class WatchStream {
     const message = this.#queue[this.#head];
     if (message === undefined) return undefined;
     this.#head++;
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
+    // Also while the queue is never empty: what was taken must not stay in memory.
+    if (this.#head === this.#queue.length || this.#head >= TAKEN_TO_DROP) {
+      this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
     }
     if (message.events.length > 0) {
@@ -165,13 +174,18 @@ export class WatchStream {
     this.#hub.removeStream();
   }
 
+  /** Whether the client reads so slowly that progress is of no use to it and only piles up. */
+  get #isBehind(): boolean {
+    return this.queued >= WATCH_STREAM_CAPACITY;
+  }
+
   #freeId(): bigint {
     while (this.#watchers.has(this.#nextId)) this.#nextId++;
     return this.#nextId++;
   }
 
   #push(message: WatchMessage): void {
-    const wasEmpty = this.#head === this.#queue.length;
+    const wasEmpty = this.queued === 0;
     this.#queue.push(message);
     if (wasEmpty) this.#onReady();
   }
