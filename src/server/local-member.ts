@@ -22,6 +22,7 @@ import { Applier, type ReplicatedState } from './apply/applier.js';
 import type { ConsistentIndex } from './apply/consistent-index.js';
 import { EntryApplier } from './apply/entry-applier.js';
 import type { AppliedKind, RequestOf, ResultOf } from './apply/requests.js';
+import { ANONYMOUS, type Caller } from './auth/caller.js';
 import { DiskSnapshots, type SnapshotPoint } from './disk-snapshots.js';
 import { LeaseKeeper } from './lease/lease-keeper.js';
 import { applyMembershipChange } from './membership/apply-conf-change.js';
@@ -89,6 +90,8 @@ export class LocalMember {
   readonly alarms: ReplicatedState['alarms'];
   readonly cluster: ReplicatedState['cluster'];
   readonly quota: ReplicatedState['quota'];
+  readonly auth: ReplicatedState['auth'];
+  readonly authorizer: ReplicatedState['authorizer'];
   readonly #parts: MemberParts;
   readonly #headers: ResponseHeaderEncoder;
   readonly #ids: RequestIdGenerator;
@@ -116,6 +119,8 @@ export class LocalMember {
     this.alarms = parts.alarms;
     this.cluster = cluster;
     this.quota = parts.quota;
+    this.auth = parts.auth;
+    this.authorizer = parts.authorizer;
     this.#confState = parts.confState;
     this.#headers = new ResponseHeaderEncoder(cluster.id, cluster.localMemberId);
     this.#ids = new RequestIdGenerator(cluster.localMemberId, clock.wallMillis());
@@ -199,6 +204,7 @@ export class LocalMember {
   /**
    * Puts a request through the log and waits until it is applied here.
    * @param payload the encoded request
+   * @param caller whose rights count when the request is applied
    * @throws EtcdError what applying it gave, RequestTooLarge, RequestTooManyRequests, Timeout,
    *   Stopped
    */
@@ -206,6 +212,7 @@ export class LocalMember {
     kind: Kind,
     request: RequestOf<Kind>,
     payload: Uint8Array,
+    caller: Caller = ANONYMOUS,
   ): Promise<ResultOf<Kind>> {
     if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
     const lag = this.committedIndex - this.appliedIndex;
@@ -213,7 +220,8 @@ export class LocalMember {
       return Promise.reject(etcdError('RequestTooManyRequests'));
     }
     const id = this.#ids.next();
-    const entry = encodeInternalRequest({ id, username: '', authRevision: 0 }, kind, payload);
+    const { username, authRevision } = caller;
+    const entry = encodeInternalRequest({ id, username, authRevision }, kind, payload);
     if (entry.length > this.#parts.settings.maxRequestBytes) {
       return Promise.reject(etcdError('RequestTooLarge'));
     }
@@ -392,7 +400,12 @@ export class LocalMember {
       clock,
       logger,
       revoke: (ID) =>
-        this.propose('leaseRevoke', { ID }, LeaseRevokeRequest.encode({ ID }).finish()),
+        this.propose(
+          'leaseRevoke',
+          { ID },
+          LeaseRevokeRequest.encode({ ID }).finish(),
+          this.auth.rootCaller(),
+        ),
       checkpoint: (request) =>
         this.propose('leaseCheckpoint', request, LeaseCheckpointRequest.encode(request).finish()),
       catchUp: () => this.linearizableRead(),

@@ -1,3 +1,4 @@
+import { bcryptPasswordHasher } from '../platform/bcrypt-password-hasher.js';
 import type { Clock } from '../platform/clock.js';
 import { acquireDirectoryLock } from '../platform/directory-lock.js';
 import type { Fs } from '../platform/fs.js';
@@ -5,6 +6,7 @@ import { MemoryFs } from '../platform/memory-fs.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { nodeFs } from '../platform/node-fs.js';
 import { nodeRandom } from '../platform/node-random.js';
+import type { PasswordHasher } from '../platform/password-hasher.js';
 import type { Random } from '../platform/random.js';
 import type { Backend } from '../storage/backend/backend.js';
 import type { LmdbBackendMetrics } from '../storage/backend/lmdb.js';
@@ -27,6 +29,9 @@ export interface ServerPlatform {
   readonly fs: Fs;
   readonly clock: Clock;
   readonly random: Random;
+  readonly passwordHasher: PasswordHasher;
+  /** Reads a file that a flag names, whole. Always the machine's own. */
+  readonly readConfigFile: (path: string) => Promise<Buffer>;
   readonly openBackend: (request: BackendRequest) => Promise<Backend>;
   /**
    * Takes the directory for this process; call the result to give it up.
@@ -35,11 +40,22 @@ export interface ServerPlatform {
   readonly lockDirectory: (directory: string) => Promise<() => Promise<void>>;
 }
 
+async function readConfigFile(path: string): Promise<Buffer> {
+  const file = await nodeFs.open(path, { read: true });
+  try {
+    return await file.read(0, await file.size());
+  } finally {
+    await file.close();
+  }
+}
+
 /** The machine that this process runs on. */
 export const nodePlatform: ServerPlatform = {
   fs: nodeFs,
   clock: nodeClock,
   random: nodeRandom,
+  passwordHasher: bcryptPasswordHasher,
+  readConfigFile,
   async openBackend(request) {
     const { LmdbBackend } = await import('../storage/backend/lmdb.js');
     return LmdbBackend.open({
@@ -64,6 +80,8 @@ export function memoryPlatform(): ServerPlatform {
     fs: new MemoryFs({ tracked: false }),
     clock: nodeClock,
     random: nodeRandom,
+    passwordHasher: bcryptPasswordHasher,
+    readConfigFile,
     openBackend: async ({ batchIntervalMillis, batchLimit }) =>
       new MemoryBackend({ clock: nodeClock, batchIntervalMillis, batchLimit }),
     lockDirectory: async () => async () => {},

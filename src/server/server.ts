@@ -2,6 +2,8 @@ import type { RequestListener } from 'node:http';
 import type { Logger } from '../base/logger.js';
 import { ETCD_VERSION } from '../base/version.js';
 import { etcdError } from '../proto/errors.js';
+import { plainPasswordHasher } from './auth/plain-password.js';
+import { createTokenProvider } from './auth/token-options.js';
 import { type BackgroundJob, backgroundJobs } from './background-jobs.js';
 import { makeDurableDirectory, memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
@@ -206,8 +208,16 @@ class Server implements EtcdServer {
   }
 
   async #open(): Promise<void> {
-    const { fs, clock, random } = this.#platform;
+    const { fs, clock, random, passwordHasher } = this.#platform;
     const config = this.#config;
+    const tokens = await createTokenProvider({
+      text: config.authToken,
+      simpleTtlSeconds: config.authTokenTtlSeconds,
+      clock,
+      random,
+      logger: this.#logger,
+      readFile: this.#platform.readConfigFile,
+    });
     const directories = memberDirectories(config.dataDir, config.walDir ?? '');
     await makeDurableDirectory(fs, directories.member);
     this.#unlock = await this.#platform.lockDirectory(directories.member);
@@ -227,6 +237,7 @@ class Server implements EtcdServer {
         state: config.initialClusterState,
       },
       settings: memberSettings(config),
+      auth: { tokens, hashPlainPassword: plainPasswordHasher(passwordHasher, config.bcryptCost) },
       openBackend: (onFatal) =>
         this.#platform.openBackend({
           directory: directories.snap,

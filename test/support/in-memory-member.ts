@@ -2,6 +2,7 @@ import { silentLogger } from '../../src/base/logger.js';
 import { MemoryFs } from '../../src/platform/memory-fs.js';
 import { nodeClock } from '../../src/platform/node-clock.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
+import { noTokens } from '../../src/server/auth/no-tokens.js';
 import { memberDirectories } from '../../src/server/bootstrap/directories.js';
 import {
   type OpenedMember,
@@ -62,6 +63,12 @@ export function openInMemory(
       state: 'new',
     },
     settings: { ...MEMBER_SETTINGS, ...settings },
+    auth: {
+      tokens: noTokens,
+      hashPlainPassword: () => {
+        throw new Error('no test of members holds such a log');
+      },
+    },
     openBackend: async () => new MemoryBackend({ disk: disks.backend, clock: nodeClock }),
     onFatal: (error) => {
       throw error;

@@ -9,14 +9,20 @@ import {
 import { ONE_KEY } from '../../storage/mvcc/key-range.js';
 import type { MvccStore } from '../../storage/mvcc/store.js';
 import type { AlarmStore } from '../alarm/alarm-store.js';
+import type { AuthStore } from '../auth/auth-store.js';
+import type { Authorizer } from '../auth/authorizer.js';
+import type { Caller } from '../auth/caller.js';
 import type { Lessor } from '../lease/lessor.js';
 import type { Cluster } from '../membership/cluster.js';
+import { authHandlers } from './auth-handlers.js';
+import { authorizeApplied } from './authorize.js';
+import type { ConsistentIndex } from './consistent-index.js';
 import { putCost, txnCost } from './kv/cost.js';
 import { applyDeleteRange } from './kv/delete-range.js';
 import { applyPut } from './kv/put.js';
 import { applyTxn } from './kv/txn.js';
 import { LEASE_GRANT_COST, type Quota } from './quota.js';
-import type { AppliedKind, RequestOf, ResultOf, RevisionResult } from './requests.js';
+import type { AppliedKind, AuthKind, RequestOf, ResultOf, RevisionResult } from './requests.js';
 
 export interface ReplicatedState {
   readonly store: MvccStore;
@@ -24,7 +30,14 @@ export interface ReplicatedState {
   readonly alarms: AlarmStore;
   readonly cluster: Cluster;
   readonly quota: Quota;
+  readonly auth: AuthStore;
+  readonly authorizer: Authorizer;
+  readonly consistentIndex: Pick<ConsistentIndex, 'beforeEntry'>;
 }
+
+type Handlers<Kinds extends AppliedKind> = {
+  readonly [Kind in Kinds]: (request: RequestOf<Kind>, isAwaited: boolean) => ResultOf<Kind>;
+};
 
 /** Kinds that a CORRUPT alarm stops (reference: semantics 4). */
 const STOPPED_BY_CORRUPTION: ReadonlySet<AppliedKind> = new Set([
@@ -39,16 +52,28 @@ const STOPPED_BY_CORRUPTION: ReadonlySet<AppliedKind> = new Set([
 /**
  * Carries out committed requests on the replicated state: the same request on the same state gives
  * the same result on every member. Order of the checks (reference: semantics 4): corruption alarm,
- * space alarm, then quota around the change itself.
+ * space alarm, rights, then quota around the change itself.
+ * Trap: so somebody without any rights still learns of an alarm.
  */
 export class Applier {
   readonly #state: ReplicatedState;
+  readonly #handlers: Handlers<AppliedKind>;
 
   constructor(state: ReplicatedState) {
     this.#state = state;
+    const { auth, consistentIndex } = state;
+    this.#handlers = {
+      ...this.#ownHandlers,
+      ...authHandlers({
+        auth,
+        atRevision: () => this.#atRevision(),
+        indexBefore: () => consistentIndex.beforeEntry,
+      }),
+    };
   }
 
   /**
+   * @param caller who proposed the request
    * @param isAwaited whether somebody on this member waits for the result; if not, what only makes
    *   up an answer is left out
    * @throws EtcdError if the request is refused, with nothing changed; NoSpace alone may come after
@@ -58,26 +83,23 @@ export class Applier {
   apply<Kind extends AppliedKind>(
     kind: Kind,
     request: RequestOf<Kind>,
+    caller: Caller,
     isAwaited: boolean,
   ): ResultOf<Kind> {
-    const { alarms, quota } = this.#state;
+    const { alarms, quota, auth, authorizer } = this.#state;
     if (STOPPED_BY_CORRUPTION.has(kind) && alarms.has(AlarmType.CORRUPT)) {
       throw etcdError('Corrupt');
     }
     const cost = requestCost(kind, request);
     if (cost > 0 && alarms.has(AlarmType.NOSPACE)) throw etcdError('NoSpace');
+    if (auth.enabled) authorizeApplied(authorizer, auth, kind, request, caller);
     const fits = quota.allows(cost);
     const result = this.#handlers[kind](request, isAwaited);
     if (!fits) throw etcdError('NoSpace');
     return result;
   }
 
-  readonly #handlers: {
-    readonly [Kind in AppliedKind]: (
-      request: RequestOf<Kind>,
-      isAwaited: boolean,
-    ) => ResultOf<Kind>;
-  } = {
+  readonly #ownHandlers: Handlers<Exclude<AppliedKind, AuthKind>> = {
     put: (request) => applyPut(this.#state.store, request),
     deleteRange: (request) => applyDeleteRange(this.#state.store, request),
     txn: (request, isAwaited) => applyTxn(this.#state.store, request, isAwaited),

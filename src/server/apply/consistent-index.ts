@@ -16,6 +16,8 @@ export class ConsistentIndex {
   #confState: string | undefined;
   #confStateChanged = false;
   #storedIndex = 0;
+  #lastContent = 0;
+  #beforeEntry = 0;
   #failure: Error | undefined;
 
   constructor(backend: Backend) {
@@ -29,6 +31,7 @@ export class ConsistentIndex {
     this.#index = readNumber(this.#backend.get('meta', INDEX_KEY));
     this.#term = readNumber(this.#backend.get('meta', TERM_KEY));
     this.#storedIndex = this.#index;
+    this.#lastContent = this.#index;
   }
 
   get index(): number {
@@ -39,11 +42,23 @@ export class ConsistentIndex {
     return this.#term;
   }
 
+  /**
+   * The index before the entry that is being applied. Entries without content do not count: etcd
+   * leaves the index alone for them, and the number shows in simple tokens, which all members must
+   * form alike.
+   */
+  get beforeEntry(): number {
+    return this.#beforeEntry;
+  }
+
   /** Moves to the entry that is being applied; never backwards. */
-  advance(index: number, term: number): void {
+  advance(index: number, term: number, hasContent: boolean): void {
     if (index <= this.#index) return;
     this.#index = index;
     this.#term = term;
+    if (!hasContent) return;
+    this.#beforeEntry = this.#lastContent;
+    this.#lastContent = index;
   }
 
   /**

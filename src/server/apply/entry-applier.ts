@@ -6,10 +6,17 @@ import {
   type InternalRequest,
 } from '../../proto/hot/internal-request.js';
 import { type ConfState, type Entry, EntryType } from '../../raft/types.js';
+import { ANONYMOUS } from '../auth/caller.js';
 import type { PendingRequest, PendingRequests } from '../pending-requests.js';
 import type { Applier } from './applier.js';
 import type { ConsistentIndex } from './consistent-index.js';
-import { type AppliedKind, decodeApplied, isAppliedKind, type RequestOf } from './requests.js';
+import {
+  ANSWERS_ONLY,
+  type AppliedKind,
+  decodeApplied,
+  isAppliedKind,
+  type RequestOf,
+} from './requests.js';
 
 /** A committed entry that this server can't carry out: going on would make it differ from others. */
 export class UnknownEntryError extends Error {
@@ -69,7 +76,7 @@ export class EntryApplier {
     const { consistentIndex } = this.#options;
     const isReplay = entry.index <= consistentIndex.index;
     // The index moves first: what the entry writes and the index go into the same backend batch.
-    consistentIndex.advance(entry.index, entry.term);
+    consistentIndex.advance(entry.index, entry.term, entry.data.length > 0);
     if (entry.type !== EntryType.Normal) {
       this.#applyConfChange(entry, isReplay);
     } else if (entry.data.length === 0) {
@@ -84,14 +91,15 @@ export class EntryApplier {
     if (!isReplay) this.#options.consistentIndex.setConfState(encodeConfState(confState));
   }
 
-  #applyRequest(index: number, { id, kind, request: bytes }: InternalRequest): void {
+  #applyRequest(index: number, { id, header, kind, request: bytes }: InternalRequest): void {
     const waiting = this.#options.pending.take(id);
     if (!isAppliedKind(kind)) throw new UnknownEntryError(index, `a request of kind ${kind}`);
+    if (waiting === undefined && ANSWERS_ONLY.has(kind)) return;
     const request = (waiting?.request ?? decodeApplied(kind, bytes)) as RequestOf<AppliedKind>;
     const { applier, clock, observe } = this.#options;
     const started = clock.monotonicMillis();
     try {
-      const result = applier.apply(kind, request, waiting !== undefined);
+      const result = applier.apply(kind, request, header ?? ANONYMOUS, waiting !== undefined);
       observe(kind, clock.monotonicMillis() - started, true);
       waiting?.resolve(result);
     } catch (error) {

@@ -15,7 +15,7 @@ import type {
 import type { Backend } from '../../storage/backend/backend.js';
 import { AuthRows } from './auth-rows.js';
 import { AuthUser } from './auth-user.js';
-import { ROOT } from './caller.js';
+import { ANONYMOUS, type Caller, ROOT } from './caller.js';
 import { storedPassword } from './stored-password.js';
 import type { TokenProvider } from './token-provider.js';
 import { isGrantableRange, mergePermissions } from './user-permissions.js';
@@ -76,6 +76,11 @@ export class AuthStore {
   /** Moves with every change that could change what somebody may do. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Who this server itself is, where it acts of its own accord (reference: semantics 7.3). */
+  rootCaller(): Caller {
+    return this.#enabled ? { username: ROOT, authRevision: this.#revision } : ANONYMOUS;
   }
 
   user(name: string): AuthUser | undefined {

@@ -15,6 +15,8 @@ import type { WalMetrics, WalWriter } from '../../storage/wal/writer.js';
 import { AlarmStore } from '../alarm/alarm-store.js';
 import { ConsistentIndex } from '../apply/consistent-index.js';
 import { Quota } from '../apply/quota.js';
+import { AuthStore, type AuthStoreOptions } from '../auth/auth-store.js';
+import { Authorizer } from '../auth/authorizer.js';
 import type { SnapshotPoint } from '../disk-snapshots.js';
 import { minimumLeaseTtlSeconds } from '../lease/lease.js';
 import { Lessor, type LessorMetrics } from '../lease/lessor.js';
@@ -64,6 +66,7 @@ export interface OpenMemberOptions {
     readonly persistsLeaseCheckpoints: boolean;
     readonly walSegmentBytes?: number;
   };
+  readonly auth: Omit<AuthStoreOptions, 'backend'>;
   /** Opens the backend in the snap directory. */
   readonly openBackend: (onFatal: (error: unknown) => void) => Promise<Backend>;
   readonly metrics?: PartMetrics;
@@ -90,7 +93,7 @@ interface OpenedLog {
 
 /**
  * Opens the member of a data directory: a new one, or the one that ran there before. Order of
- * recovery: log, backend, leases, keys, alarms, membership (reference: semantics 2).
+ * recovery: log, backend, leases, keys, alarms, users, membership (reference: semantics 2).
  * @throws DataDirectoryError, WalError, BackendOpenError, or an Error with etcd's text
  */
 export async function openMember(options: OpenMemberOptions): Promise<OpenedMember> {
@@ -180,7 +183,7 @@ async function assemble(
   const { clock, logger, settings, metrics, onFatal } = options;
   const consistentIndex = new ConsistentIndex(backend);
   requireNotBehind(options, consistentIndex.index, log.snapshotIndex);
-  const lessor = newLessor(options, backend);
+  const lessor = newLessor(options, backend, () => cluster.isAtLeast(3, 6));
   lessor.restore();
   const store = await MvccStore.open({
     backend,
@@ -194,6 +197,8 @@ async function assemble(
   });
   const alarms = new AlarmStore(backend);
   alarms.restore();
+  const auth = new AuthStore({ ...options.auth, backend });
+  auth.restore();
   const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
   cluster.restore();
   requireNotAhead(options, consistentIndex.index, log.lastIndex, cluster);
@@ -220,6 +225,8 @@ async function assemble(
     lessor,
     alarms,
     cluster,
+    auth,
+    authorizer: new Authorizer(auth, lessor),
     quota: new Quota(settings.quotaBytes, () => backend.size().allocated),
     snapshotIndex: log.snapshotIndex,
     confState,
@@ -258,7 +265,11 @@ function requireNotAhead(
   );
 }
 
-function newLessor(options: OpenMemberOptions, backend: Backend): Lessor {
+function newLessor(
+  options: OpenMemberOptions,
+  backend: Backend,
+  clusterPersistsCheckpoints: () => boolean,
+): Lessor {
   const { clock, settings, metrics } = options;
   const { electionTicks, heartbeatMillis, leaseCheckpointMillis } = settings;
   return new Lessor({
@@ -267,7 +278,7 @@ function newLessor(options: OpenMemberOptions, backend: Backend): Lessor {
     minimumTtlSeconds: minimumLeaseTtlSeconds(electionTicks, heartbeatMillis),
     // As long as a request may take: the revocation before it is settled by then.
     retryMillis: 5000 + 2 * electionTicks * heartbeatMillis,
-    persistsCheckpoints: () => settings.persistsLeaseCheckpoints,
+    persistsCheckpoints: () => settings.persistsLeaseCheckpoints || clusterPersistsCheckpoints(),
     ...(leaseCheckpointMillis === undefined
       ? {}
       : { checkpointIntervalMillis: leaseCheckpointMillis }),

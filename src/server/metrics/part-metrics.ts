@@ -16,6 +16,23 @@ const OPERATION_NAMES: Readonly<Record<AppliedKind, string>> = {
   alarm: 'Alarm',
   clusterVersionSet: 'ClusterVersionSet',
   clusterMemberAttrSet: 'ClusterMemberAttrSet',
+  authEnable: 'AuthEnable',
+  authDisable: 'AuthDisable',
+  authStatus: 'AuthStatus',
+  authenticate: 'Authenticate',
+  authUserAdd: 'AuthUserAdd',
+  authUserDelete: 'AuthUserDelete',
+  authUserChangePassword: 'AuthUserChangePassword',
+  authUserGrantRole: 'AuthUserGrantRole',
+  authUserRevokeRole: 'AuthUserRevokeRole',
+  authUserGet: 'AuthUserGet',
+  authUserList: 'AuthUserList',
+  authRoleAdd: 'AuthRoleAdd',
+  authRoleDelete: 'AuthRoleDelete',
+  authRoleGrantPermission: 'AuthRoleGrantPermission',
+  authRoleRevokePermission: 'AuthRoleRevokePermission',
+  authRoleGet: 'AuthRoleGet',
+  authRoleList: 'AuthRoleList',
 };
 
 /** The instruments of a server, handed out to the parts of its member. */
@@ -48,6 +65,7 @@ export function refreshGauges({ server, mvcc }: ServerMetrics, member: LocalMemb
   server.proposalsPending.set(member.pendingRequests);
   server.id.with(formatId(cluster.localMemberId)).set(1);
   server.quotaBytes.set(quota.bytes);
+  server.authRevision.set(member.auth.revision);
   if (cluster.version !== undefined) {
     server.clusterVersion.with(cluster.version.replace(/\.0$/, '')).set(1);
   }
