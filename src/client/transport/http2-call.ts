@@ -156,8 +156,12 @@ export class Http2Call implements TransportCall {
   /** Lets go of the stream; a server that is still sending, or reading, is told to stop. */
   private release(): void {
     this.stopContext();
-    if (!this.stream.closed && !this.stream.destroyed) {
-      this.stream.close(constants.NGHTTP2_CANCEL);
+    const { stream } = this;
+    // Trap: a server counts the resets of a connection and drops it after a burst of them, so that a
+    // stream which both sides have ended must be left to close by itself.
+    const isOver = stream.readableEnded && stream.writableFinished;
+    if (!isOver && !stream.closed && !stream.destroyed) {
+      stream.close(constants.NGHTTP2_CANCEL);
     }
   }
 }

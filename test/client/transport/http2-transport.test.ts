@@ -147,6 +147,20 @@ describe('calls', () => {
     expect(failure).toMatch(expected);
   });
 
+  it('resets no stream whose call was refused: servers drop a connection for too many', async () => {
+    const resets: number[] = [];
+    const server = await serve((stream) => {
+      stream.on('aborted', () => resets.push(stream.rstCode ?? 0));
+      refuse(stream, 3, 'etcdserver: key is not provided');
+    });
+    const client = newClient(server.endpoint);
+    for (let i = 0; i < 1500; i++) {
+      expect(await client.kv.put({ key }).catch(errorText)).toBe('etcdserver: key is not provided');
+    }
+    expect(resets).toEqual([]);
+    expect(server.sessions).toHaveLength(1);
+  });
+
   it('ends at the deadline and tells the server', async () => {
     let closed: (() => void) | undefined;
     const reset = new Promise<void>((resolve) => {
