@@ -37,6 +37,15 @@ export class MinHeap<Item> {
     return top;
   }
 
+  /** Removes the items that `keep` refuses; takes time in proportion to the size. */
+  retain(keep: (item: Item) => boolean): void {
+    const items = this.#items.splice(0);
+    const priorities = this.#priorities.splice(0);
+    items.forEach((item, position) => {
+      if (keep(item)) this.push(item, priorities[position] as number);
+    });
+  }
+
   clear(): void {
     this.#items.length = 0;
     this.#priorities.length = 0;

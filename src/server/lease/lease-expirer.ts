@@ -67,6 +67,8 @@ export class LeaseExpirer {
     while (this.#underWay < CONCURRENT_REVOKES) {
       const id = this.#waiting.shift();
       if (id === undefined) return;
+      // While it waited it may have been revoked, or given new time by another promotion.
+      if (!this.#options.lessor.isExpired(id)) continue;
       this.#underWay++;
       this.#revoke(id).catch(this.#options.onFailure);
     }

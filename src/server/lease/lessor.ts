@@ -50,6 +50,9 @@ export interface LessorOptions {
   readonly metrics?: LessorMetrics;
 }
 
+/** Entries of leases that are gone which a queue may hold beside as many as there are leases. */
+const MAX_STALE_ENTRIES = 1024;
+
 /** Why a renewal that had to wait ended without renewing. */
 type WaitEnd = 'revoked' | 'demoted';
 
@@ -67,8 +70,8 @@ export class Lessor implements LeaseAttachments {
   readonly #revokeRate: number;
   readonly #leases = new Map<bigint, Lease>();
   readonly #leaseByKey = new Map<KeyText, bigint>();
-  readonly #expiries = new MinHeap<bigint>();
-  readonly #checkpoints = new MinHeap<bigint>();
+  readonly #expiries = new MinHeap<Lease>();
+  readonly #checkpoints = new MinHeap<Lease>();
   #primary = false;
 
   constructor(options: LessorOptions) {
@@ -157,6 +160,9 @@ export class Lessor implements LeaseAttachments {
     this.#options.backend.delete('lease', leaseKey(id));
     this.#metrics.revoked.inc();
     endWaits(lease);
+    // Short-lived leases with long TTLs would otherwise stay queued until those are over.
+    this.#dropStale(this.#expiries);
+    this.#dropStale(this.#checkpoints);
   }
 
   /**
@@ -184,7 +190,7 @@ export class Lessor implements LeaseAttachments {
       extendMillis,
     );
     for (const lease of this.#leases.values()) {
-      this.#expiries.push(lease.id, lease.expiryMillis);
+      this.#expiries.push(lease, lease.expiryMillis);
       this.#scheduleCheckpoint(lease);
     }
   }
@@ -231,9 +237,20 @@ export class Lessor implements LeaseAttachments {
     return lease.ttlSeconds;
   }
 
+  /** Whether this member, as the primary, would let a lease end now. */
+  isExpired(id: bigint): boolean {
+    const lease = this.#leases.get(id);
+    return this.#primary && lease !== undefined && this.#hasExpired(lease);
+  }
+
   /** Milliseconds until expiry; negative while a revocation is under way; Infinity off the primary. */
   remainingMillis(lease: Lease): number {
     return lease.expiryMillis - this.#options.clock.monotonicMillis();
+  }
+
+  /** Entries in the queues, those of leases that are gone included. */
+  get queued(): number {
+    return this.#expiries.size + this.#checkpoints.size;
   }
 
   /** All leases, the one that expires first in front; grant order among equals. */
@@ -249,16 +266,15 @@ export class Lessor implements LeaseAttachments {
     const now = this.#options.clock.monotonicMillis();
     const expired: bigint[] = [];
     while (expired.length < limit && (this.#expiries.peekPriority() ?? Infinity) <= now) {
-      const id = this.#expiries.pop() as bigint;
-      const lease = this.#leases.get(id);
-      if (lease === undefined) continue;
+      const lease = this.#expiries.pop() as Lease;
+      if (!this.#isCurrent(lease)) continue;
       // Renewals do not touch the queue, so an entry may be older than the lease's expiry.
       if (lease.expiryMillis > now) {
-        this.#expiries.push(id, lease.expiryMillis);
+        this.#expiries.push(lease, lease.expiryMillis);
         continue;
       }
-      expired.push(id);
-      this.#expiries.push(id, now + this.#options.retryMillis);
+      expired.push(lease.id);
+      this.#expiries.push(lease, now + this.#options.retryMillis);
     }
     return expired;
   }
@@ -268,11 +284,11 @@ export class Lessor implements LeaseAttachments {
     const now = this.#options.clock.monotonicMillis();
     const due: DueCheckpoint[] = [];
     while (due.length < limit && (this.#checkpoints.peekPriority() ?? Infinity) <= now) {
-      const lease = this.#leases.get(this.#checkpoints.pop() as bigint);
-      if (lease?.checkpointDueMillis === undefined) continue;
+      const lease = this.#checkpoints.pop() as Lease;
+      if (!this.#isCurrent(lease) || lease.checkpointDueMillis === undefined) continue;
       // As with expiries, a renewal moves the due time and leaves the queue alone.
       if (lease.checkpointDueMillis > now) {
-        this.#checkpoints.push(lease.id, lease.checkpointDueMillis);
+        this.#checkpoints.push(lease, lease.checkpointDueMillis);
         continue;
       }
       lease.checkpointDueMillis = undefined;
@@ -311,9 +327,19 @@ export class Lessor implements LeaseAttachments {
     });
   }
 
+  /** Whether a queued lease still exists: another may have been granted under its id. */
+  #isCurrent(lease: Lease): boolean {
+    return this.#leases.get(lease.id) === lease;
+  }
+
+  #dropStale(queue: MinHeap<Lease>): void {
+    if (queue.size <= 2 * this.#leases.size + MAX_STALE_ENTRIES) return;
+    queue.retain((lease) => this.#isCurrent(lease));
+  }
+
   #refresh(lease: Lease, extendMillis: number): void {
     this.#setExpiry(lease, extendMillis);
-    this.#expiries.push(lease.id, lease.expiryMillis);
+    this.#expiries.push(lease, lease.expiryMillis);
     this.#scheduleCheckpoint(lease);
   }
 
@@ -327,7 +353,7 @@ export class Lessor implements LeaseAttachments {
     if (interval === undefined || refreshSeconds(lease) * 1000 <= interval) return;
     const queued = lease.checkpointDueMillis !== undefined;
     lease.checkpointDueMillis = this.#options.clock.monotonicMillis() + interval;
-    if (!queued) this.#checkpoints.push(lease.id, lease.checkpointDueMillis);
+    if (!queued) this.#checkpoints.push(lease, lease.checkpointDueMillis);
   }
 
   #persist(lease: Lease): void {

@@ -43,6 +43,12 @@ export class Cluster {
     return this.#version;
   }
 
+  /** Whether the members have agreed on that version or a later one. */
+  isAtLeast(major: number, minor: number): boolean {
+    const [ownMajor = 0, ownMinor = 0] = (this.#version ?? '0.0').split('.').map(Number);
+    return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+  }
+
   get localMember(): Member | undefined {
     return this.#members.get(this.localMemberId);
   }

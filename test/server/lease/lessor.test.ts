@@ -39,6 +39,31 @@ function bench(options: Partial<LessorOptions> = {}, disk = new MemoryDisk()): B
 
 const noKeys = (): void => {};
 
+describe('Lessor queues', () => {
+  it('forget leases that were revoked long before their time', () => {
+    const { lessor } = bench({ checkpointIntervalMillis: 1000 });
+    lessor.promote(0);
+    lessor.grant(1n, 10);
+    for (let id = 2n; id < 20_000n; id++) {
+      lessor.grant(id, 86_400);
+      lessor.revoke(id, noKeys);
+    }
+    expect(lessor.queued).toBeLessThan(5000);
+  });
+
+  it('know a lease from an earlier one of the same id', () => {
+    const { lessor, clock } = bench();
+    lessor.promote(0);
+    for (let i = 0; i < 10; i++) {
+      lessor.grant(1n, 10);
+      lessor.revoke(1n, noKeys);
+    }
+    lessor.grant(1n, 10);
+    clock.advance(10_000);
+    expect(lessor.takeExpired(100)).toEqual([1n]);
+  });
+});
+
 describe('minimumLeaseTtlSeconds', () => {
   it('is one and a half election timeouts, rounded up', () => {
     expect(minimumLeaseTtlSeconds(10, 100)).toBe(2);
