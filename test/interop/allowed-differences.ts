@@ -225,6 +225,11 @@ export const commandToCome: Difference = {
   actual: stderr((text) => /unknown command/.exec(text)?.[0] ?? text),
 };
 
+export const alarmText: Difference = {
+  because: 'cli 5.5: an alarm ended with a space before 3.7',
+  oracle: stdout((text) => text.replaceAll(/(alarm:\w+) $/gm, '$1')),
+};
+
 // Our server
 
 export const keysOnlyLease: Difference = {
@@ -235,6 +240,17 @@ export const keysOnlyLease: Difference = {
 export const alarmHeader: Difference = {
   because: 'api 19: the reply of the alarm service has a header since 3.5',
   actual: stdout((text) => text.replace(/"header":\{[^}]*\},?/, '')),
+};
+
+export const alarmTextInStatus: Difference = {
+  because: 'api 16: an alarm ended with a space before 3.7',
+  oracle: stdout((text) => text.replace(/(alarm:\w+) "/, '$1"')),
+};
+
+export const oneAlarmHeader: Difference = {
+  because: alarmHeader.because,
+  // The header is the first field; two bytes are its tag and its length.
+  actual: stdout((text) => text.slice(2 + text.charCodeAt(1))),
 };
 
 export const urlAsAuthority: Difference = {

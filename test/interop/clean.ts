@@ -22,7 +22,7 @@ const VARIATIONS: Readonly<Record<Variation, (text: string) => string>> = {
     text.replace(/lease [0-9a-f]{16}/g, 'lease <id>').replace(/("ID"(?: : |:))\d+/g, '$1<id>'),
   'member-ids': (text) =>
     text.replace(/Member +[0-9a-f]{13,16}/g, 'Member <id>').replace(/("ID":)\d+/g, '$1<id>'),
-  revisions: (text) => text.replace(/("revision":)\d+/gi, '$1<revision>'),
+  revisions: (text) => text.replace(/("(?:\w+_)?revision":)\d+/g, '$1<revision>'),
   ttl: (text) =>
     text
       .replace(/remaining\(\d+s\)/g, 'remaining(<ttl>)')
@@ -33,6 +33,7 @@ const VARIATIONS: Readonly<Record<Variation, (text: string) => string>> = {
       .replace(/-{2,}/g, '-')
       .replace(/(?:\xe2\x94\x80)+/g, '\xe2\x94\x80')
       .replace(/ {2,}/g, ' '),
+  order: (text) => text.split('\n').toSorted().join('\n'),
   // Arguments of the functions in the stack trace of a Go program.
   addresses: (text) => text.replace(/0x[0-9a-f]+\??/g, '<address>'),
   versions: (text) => text.replace(/\b3\.(?:4\.23|7\.1|7|4)\b/g, '<version>'),

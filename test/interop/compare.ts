@@ -47,6 +47,8 @@ export interface Worlds {
   readonly server: World;
   /** Our etcdctl, real server. */
   readonly program: World;
+  readonly all: readonly World[];
+  close(): void;
 }
 
 export function openWorlds({ real, second, ours }: Servers): Worlds {
@@ -54,11 +56,14 @@ export function openWorlds({ real, second, ours }: Servers): Worlds {
     command: [process.execPath, binaryPath('etcdctl')],
     environment: {},
   };
-  return {
-    oracle: new World(REAL_PROGRAM, real.endpoint),
-    server: new World(REAL_PROGRAM, ours.endpoint),
-    program: new World(ourProgram, second.endpoint),
+  const oracle = new World(REAL_PROGRAM, real.endpoint);
+  const server = new World(REAL_PROGRAM, ours.endpoint);
+  const program = new World(ourProgram, second.endpoint);
+  const all = [oracle, server, program];
+  const close = (): void => {
+    for (const world of all) world.close();
   };
+  return { oracle, server, program, all, close };
 }
 
 /** Runs an invocation in all worlds and compares the outcomes with the oracle's. */
@@ -102,12 +107,12 @@ export function describeInvocations(title: string, invocations: readonly Invocat
     });
 
     afterAll(async () => {
-      for (const world of Object.values<World>({ ...worlds })) world.close();
+      worlds?.close();
       await servers?.stop();
     });
 
     it.each(invocations)('$name', async (invocation) => {
-      await level(Object.values<World>({ ...worlds }));
+      await level(worlds.all);
       await compareInvocation(worlds, invocation);
     });
 

@@ -46,6 +46,7 @@ export type Variation =
   | 'ttl'
   | 'addresses'
   | 'widths'
+  | 'order'
   | 'versions';
 
 type Extras = Omit<Partial<Invocation>, 'argv'>;

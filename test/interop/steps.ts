@@ -5,6 +5,8 @@ import {
   type AlarmType,
   CompactionRequest,
   CompactionResponse,
+  DefragmentRequest,
+  DefragmentResponse,
   DeleteRangeRequest,
   DeleteRangeResponse,
   LeaseGrantRequest,
@@ -15,6 +17,8 @@ import {
   LeaseRevokeResponse,
   PutRequest,
   PutResponse,
+  RangeRequest,
+  RangeResponse,
 } from '../../src/proto/gen/etcdserverpb/rpc.js';
 import type { RawClient } from './raw-client.js';
 
@@ -24,6 +28,8 @@ export type Step = (client: RawClient) => Promise<unknown>;
 /** The lease of the setups, as command lines and outputs write it. */
 export const LEASE = '00000000000004d2';
 const LEASE_ID = 1234n;
+/** What `http://127.0.0.1:2380` and the default token make. */
+export const MEMBER_ID = 0xb71f75320dc06a6cn;
 const DEFAULT_TTL_SECONDS = 600;
 const EVERYTHING = Buffer.from([0]);
 
@@ -74,8 +80,8 @@ export function compact(back = 0): Step {
   };
 }
 
-/** Raises an alarm for a member. */
-export function raise(alarm: AlarmType, memberID: bigint): Step {
+/** Raises an alarm for the member that all servers here have (see `startServers`). */
+export function raise(alarm: AlarmType, memberID = MEMBER_ID): Step {
   return (client) =>
     sendAlarm(client, { action: AlarmRequest_AlarmAction.ACTIVATE, memberID, alarm });
 }
@@ -96,30 +102,43 @@ export const fillUp: Step = async (client) => {
 const sendAlarm = (client: RawClient, partial: Partial<AlarmRequest>): Promise<AlarmResponse> =>
   client.send('Maintenance/Alarm', AlarmRequest, AlarmRequest.create(partial), AlarmResponse);
 
-/** The revision that the store is at. */
+/** The revision that the store is at. Works whatever alarm is active. */
 export async function currentRevision(client: RawClient): Promise<number> {
-  const request = DeleteRangeRequest.create({ key: Buffer.from('no such key') });
-  const method = 'KV/DeleteRange';
-  const { header } = await client.send(method, DeleteRangeRequest, request, DeleteRangeResponse);
+  const request = RangeRequest.create({ key: Buffer.from('no such key') });
+  const { header } = await client.send('KV/Range', RangeRequest, request, RangeResponse);
   return Number(header?.revision ?? 0);
 }
 
-/** Takes away all keys, leases and alarms. */
-export async function empty(client: RawClient): Promise<void> {
+/** Takes away all alarms. */
+export const disarm: Step = async (client) => {
   const { alarms } = await sendAlarm(client, { action: AlarmRequest_AlarmAction.GET });
   for (const { memberID, alarm } of alarms) {
     await sendAlarm(client, { action: AlarmRequest_AlarmAction.DEACTIVATE, memberID, alarm });
   }
+};
+
+/** Takes away all keys and leases. */
+export const empty: Step = async (client) => {
   const all = DeleteRangeRequest.create({ key: EVERYTHING, rangeEnd: EVERYTHING });
   await client.send('KV/DeleteRange', DeleteRangeRequest, all, DeleteRangeResponse);
   const list = LeaseLeasesRequest.create({});
   const method = 'Lease/LeaseLeases';
   const { leases } = await client.send(method, LeaseLeasesRequest, list, LeaseLeasesResponse);
   for (const { ID } of leases) await revoke(ID)(client);
-}
+};
 
-/** Writes at least once, until the store is at `revision`, and takes everything away: a revision more. */
+/** Makes room in a server that is full. */
+export const clear: Step = async (client) => {
+  await empty(client);
+  await compact()(client);
+  const request = DefragmentRequest.create({});
+  await client.send('Maintenance/Defragment', DefragmentRequest, request, DefragmentResponse);
+  await disarm(client);
+};
+
+/** Writes at least once, until the store is at `revision`, and takes all keys and leases away: a revision more. */
 export async function advanceTo(client: RawClient, revision: number): Promise<void> {
+  await disarm(client);
   for (let at = await currentRevision(client); at < revision; at++) await put('pad', '')(client);
   await empty(client);
 }
