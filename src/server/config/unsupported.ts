@@ -13,6 +13,8 @@ export const UNSUPPORTED_FLAGS: readonly string[] = [
   'discovery-endpoints',
   'discovery-srv',
   'discovery-srv-name',
+  // Recovery from the loss of a quorum.
+  'force-new-cluster',
   // TLS. (Its versions and cipher suites mean nothing without it and are accepted, as etcd does.)
   'cert-file',
   'key-file',
