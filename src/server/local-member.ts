@@ -225,7 +225,7 @@ export class LocalMember {
     if (entry.length > this.#parts.settings.maxRequestBytes) {
       return Promise.reject(etcdError('RequestTooLarge'));
     }
-    const result = this.#pending.wait<ResultOf<Kind>>(id, request);
+    const result = this.#pending.wait<ResultOf<Kind>>(id, request, entry);
     this.#loop.propose(id, entry, (error) => {
       this.#parts.metrics?.proposalsFailed.inc();
       this.#pending.take(id)?.reject(error);

@@ -5,6 +5,8 @@ import type { Clock, Timer } from '../platform/clock.js';
 export interface PendingRequest {
   /** The decoded request, so that apply need not decode it again. */
   readonly request: unknown;
+  /** The entry that was proposed for it. */
+  readonly entry: Buffer;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -50,13 +52,14 @@ export class PendingRequests {
     return this.#byId.size;
   }
 
-  /** Waits for the result of request `id`. */
-  wait<Result>(id: bigint, request: unknown): Promise<Result> {
+  /** Waits for the result of request `id`, which was proposed as `entry`. */
+  wait<Result>(id: bigint, request: unknown, entry: Buffer): Promise<Result> {
     this.#sweeper ??= this.#clock.setPeriodic(SWEEP_INTERVAL_MILLIS, () => this.#sweep());
     return new Promise<Result>((resolve, reject) => {
       this.#byId.set(id, {
         id,
         request,
+        entry,
         resolve: resolve as (result: unknown) => void,
         reject,
         deadlineMillis: this.#clock.monotonicMillis() + this.#timeoutMillis,

@@ -82,7 +82,7 @@ export class EntryApplier {
     } else if (entry.data.length === 0) {
       this.#options.onLeaderConfirmed(entry.term);
     } else if (!isReplay) {
-      this.#applyRequest(entry.index, decodeInternalRaftRequest(entry.data));
+      this.#applyRequest(entry, decodeInternalRaftRequest(entry.data));
     }
   }
 
@@ -91,11 +91,16 @@ export class EntryApplier {
     if (!isReplay) this.#options.consistentIndex.setConfState(encodeConfState(confState));
   }
 
-  #applyRequest(index: number, { id, header, kind, request: bytes }: InternalRequest): void {
+  #applyRequest(entry: Entry, { id, header, kind, request: bytes }: InternalRequest): void {
     const waiting = this.#options.pending.take(id);
-    if (!isAppliedKind(kind)) throw new UnknownEntryError(index, `a request of kind ${kind}`);
+    if (!isAppliedKind(kind)) throw new UnknownEntryError(entry.index, `a request of kind ${kind}`);
     if (waiting === undefined && ANSWERS_ONLY.has(kind)) return;
-    const request = (waiting?.request ?? decodeApplied(kind, bytes)) as RequestOf<AppliedKind>;
+    // Ids are made of 16 bits of the member's and of the time, so a clock that was set back may use
+    // one twice. An answer can go astray then, as in etcd; what is applied is what the log holds.
+    const isOurs = waiting !== undefined && waiting.entry === entry.data;
+    const request = (
+      isOurs ? waiting.request : decodeApplied(kind, bytes)
+    ) as RequestOf<AppliedKind>;
     const { applier, clock, observe } = this.#options;
     const started = clock.monotonicMillis();
     try {

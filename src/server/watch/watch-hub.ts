@@ -14,6 +14,8 @@ export const CATCH_UP_REVISIONS = 1000;
 export const CATCH_UP_BYTES = 8 * 1024 * 1024;
 /** Changes that one pass reads before it lets the event loop go on. */
 export const CATCH_UP_SCAN = 4096;
+/** Bytes of changes after which a pass ends, whether or not somebody wants them. */
+export const CATCH_UP_SCAN_BYTES = 16 * 1024 * 1024;
 
 export interface WatchMetrics {
   readonly streams: Gauge;
@@ -121,6 +123,7 @@ export class WatchHub {
 
   /** Tells the synced watchers of a change. Called at the end of the write, in the same turn. */
   notify(change: MvccChange): void {
+    if (this.#synced.isEmpty) return;
     const matches = new Map<SameRange, number[]>();
     for (let index = 0; index < change.events.length; index++) {
       const event = change.events[index];
@@ -229,8 +232,10 @@ export class WatchHub {
     let from = Number.POSITIVE_INFINITY;
     for (const { watcher } of batches) from = Math.min(from, watcher.minimumRevision);
     let scanned = 0;
+    let bytes = 0;
     for (const change of this.#history.changesFrom(from)) {
-      if (scanned++ >= CATCH_UP_SCAN) return change.revision - 1;
+      if (scanned++ >= CATCH_UP_SCAN || bytes >= CATCH_UP_SCAN_BYTES) return change.revision - 1;
+      for (const { keyValue } of change.events) bytes += keyValue.length;
       const encoder = new ChangeEncoder(this.#history, change);
       let open = false;
       for (const batch of batches) {

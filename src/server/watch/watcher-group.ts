@@ -13,6 +13,10 @@ export class WatcherGroup {
   readonly #byRange = new Map<string, SameRange>();
   readonly #tree = new IntervalTree<SameRange>();
 
+  get isEmpty(): boolean {
+    return this.#byKey.size === 0 && this.#byRange.size === 0;
+  }
+
   add(watcher: Watcher): void {
     this.#groupOf(watcher).watchers.add(watcher);
   }

@@ -56,8 +56,9 @@ describe('EntryApplier', () => {
     });
     applier.apply(putEntry(1, 1n, 'first'));
     await backend.commit();
-    const waiting = pending.wait(2n, { key: Buffer.from('second') });
-    expect(() => applier.apply(putEntry(2, 2n, 'second'))).toThrow('no space in the index');
+    const second = putEntry(2, 2n, 'second');
+    const waiting = pending.wait(2n, { key: Buffer.from('second') }, second.data);
+    expect(() => applier.apply(second)).toThrow('no space in the index');
     await expect(waiting).rejects.toThrow('server stopped');
     await expect(backend.commit()).rejects.toThrow('the log entry 2 was not applied');
     await expect(backend.close()).rejects.toThrow('the log entry 2 was not applied');
@@ -66,6 +67,20 @@ describe('EntryApplier', () => {
     const again = setUp(disk, () => {});
     expect(again.consistentIndex.index).toBe(1);
     expect(again.backend.get('key', KEY)?.toString()).toBe('first');
+  });
+
+  it('applies what the log holds, even if another request waits under its id', async () => {
+    const { backend, applier, pending } = setUp(new MemoryDisk(), () => {});
+    const ours = putEntry(1, 7n, 'ours');
+    const waiting = pending.wait(7n, { key: Buffer.from('decoded before') }, ours.data);
+    applier.apply(putEntry(1, 7n, 'theirs'));
+    await waiting;
+    expect(backend.get('key', KEY)?.toString()).toBe('theirs');
+    const again = pending.wait(7n, { key: Buffer.from('decoded before') }, ours.data);
+    applier.apply({ ...ours, index: 2 });
+    await again;
+    expect(backend.get('key', KEY)?.toString()).toBe('decoded before');
+    pending.close(undefined);
   });
 
   it('does not skip an entry that it could not read before', async () => {

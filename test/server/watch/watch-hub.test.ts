@@ -224,6 +224,23 @@ describe('WatchHub', () => {
     );
   });
 
+  it('does not read all of a large history in one turn', async () => {
+    await withWorld((world) => {
+      const transaction = (): void => {
+        const write = world.store.write();
+        write.put(Buffer.from('a'), Buffer.alloc(1024 * 1024), 0n);
+        write.end();
+      };
+      for (let i = 0; i < 40; i++) transaction();
+      world.watch(watcherOptions({ key: 'z', range: 'key', startRevision: 1 }));
+      let turns = 0;
+      while (world.runDeferred()) turns++;
+      expect(turns).toBeGreaterThan(2);
+      world.put('z');
+      world.check();
+    });
+  });
+
   it('drops progress for a client that does not read, and no event', async () => {
     await withWorld((world) => {
       world.watch(watcherOptions({ wantsProgress: true }));
