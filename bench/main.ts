@@ -31,7 +31,7 @@ export async function main(args: readonly string[], programs: BenchPrograms): Pr
     console.log(detailTable(figures));
     if (options.jsonFile !== undefined) writeJson(options.jsonFile, options, figures);
     if (options.profileDirectory !== undefined) writeSummaries(options.profileDirectory, options);
-    for (const failure of bench.failures) console.error(failure);
+    if (bench.failures.length > 0) console.error(`${bench.failures.length} failures, see above`);
     const isMissed = figures.some(({ ratio, target }) => target && ratio && !isMet(ratio, target));
     return bench.failures.length > 0 || (options.check && isMissed) ? 1 : 0;
   } catch (error) {
