@@ -17,27 +17,39 @@ const SAME_IDS = [
   '--initial-cluster=real=http://127.0.0.1:2380',
 ];
 
-export interface Servers {
+export interface ServerPair {
   readonly real: RealEtcd;
-  /** Another real one, for our etcdctl. */
-  readonly second: RealEtcd;
   readonly ours: RealEtcd;
   stop(): Promise<void>;
 }
 
-/** Starts two real servers and ours, all with the same ids. */
-export async function startServers(extraFlags: readonly string[] = []): Promise<Servers> {
+/** Starts a real server and ours, with the same ids. */
+export async function startServerPair(extraFlags: readonly string[] = []): Promise<ServerPair> {
   const flags = [...SAME_IDS, ...extraFlags];
   const program = [process.execPath, binaryPath('etcd')] as const;
-  const [real, second, ours] = await Promise.all([
-    startRealEtcd({ flags: [...flags, '--unsafe-no-fsync'] }),
+  const [real, ours] = await Promise.all([
     startRealEtcd({ flags: [...flags, '--unsafe-no-fsync'] }),
     startRealEtcd({ flags, program }),
   ]);
   const stop = async (): Promise<void> => {
-    await Promise.all([real.stop(), second.stop(), ours.stop()]);
+    await Promise.all([real.stop(), ours.stop()]);
   };
-  return { real, second, ours, stop };
+  return { real, ours, stop };
+}
+
+export interface Servers extends ServerPair {
+  /** Another real one, for our etcdctl. */
+  readonly second: RealEtcd;
+}
+
+/** Starts two real servers and ours, all with the same ids. */
+export async function startServers(extraFlags: readonly string[] = []): Promise<Servers> {
+  const flags = [...SAME_IDS, ...extraFlags, '--unsafe-no-fsync'];
+  const [pair, second] = await Promise.all([startServerPair(extraFlags), startRealEtcd({ flags })]);
+  const stop = async (): Promise<void> => {
+    await Promise.all([pair.stop(), second.stop()]);
+  };
+  return { ...pair, second, stop };
 }
 
 export interface Worlds {
