@@ -36,6 +36,8 @@ import { StorageVersion } from './storage-version.js';
 export const MAX_APPLY_LAG = 5000;
 /** Requests that may be on their way through the log at a time. */
 export const MAX_PENDING_REQUESTS = 100_000;
+/** Bytes of their entries. */
+export const MAX_PENDING_BYTES = 512 * 1024 * 1024;
 
 export interface MemberSettings {
   /** One tick of Raft, ms. */
@@ -217,6 +219,9 @@ export class LocalMember {
     if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
     const lag = this.committedIndex - this.appliedIndex;
     if (lag > MAX_APPLY_LAG || this.#pending.size >= MAX_PENDING_REQUESTS) {
+      return Promise.reject(etcdError('RequestTooManyRequests'));
+    }
+    if (this.#pending.bytes >= MAX_PENDING_BYTES) {
       return Promise.reject(etcdError('RequestTooManyRequests'));
     }
     const id = this.#ids.next();

@@ -30,6 +30,7 @@ export class PendingRequests {
   readonly #timeoutError: () => unknown;
   readonly #gauge: Gauge;
   readonly #byId = new Map<bigint, Waiting>();
+  #bytes = 0;
   #sweeper: Timer | undefined;
 
   /**
@@ -52,8 +53,14 @@ export class PendingRequests {
     return this.#byId.size;
   }
 
+  /** Bytes of the entries that were proposed for them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Waits for the result of request `id`, which was proposed as `entry`. */
   wait<Result>(id: bigint, request: unknown, entry: Buffer): Promise<Result> {
+    this.#bytes += entry.length;
     this.#sweeper ??= this.#clock.setPeriodic(SWEEP_INTERVAL_MILLIS, () => this.#sweep());
     return new Promise<Result>((resolve, reject) => {
       this.#byId.set(id, {
@@ -78,6 +85,7 @@ export class PendingRequests {
     const waiting = this.#byId.get(id);
     if (waiting === undefined) return undefined;
     this.#byId.delete(id);
+    this.#bytes -= waiting.entry.length;
     this.#gauge.set(this.#byId.size);
     return waiting;
   }
@@ -87,6 +95,7 @@ export class PendingRequests {
     this.#sweeper?.cancel();
     const all = [...this.#byId.values()];
     this.#byId.clear();
+    this.#bytes = 0;
     for (const waiting of all) waiting.reject(error);
   }
 

@@ -1,5 +1,5 @@
 import { asBuffer, keyBytes } from '../../base/bytes.js';
-import { isEtcdError } from '../../proto/errors.js';
+import { etcdError, isEtcdError } from '../../proto/errors.js';
 import {
   LeaseGrantRequest,
   LeaseKeepAliveRequest,
@@ -41,6 +41,8 @@ export function leaseService(member: LocalMember): RpcMethod[] {
       const header = member.header();
       // Trap: an unknown lease is an answer, not an error.
       if (lease === undefined) return { header, ID, TTL: -1, grantedTTL: 0, keys: [] };
+      // Only the primary knows how much time is left.
+      if (!member.lessor.isPrimary) throw etcdError('LeaderChanged');
       return {
         header,
         ID,
@@ -100,23 +102,25 @@ class KeepAliveStream {
   #work(): void {
     if (this.#working) return;
     this.#working = true;
-    this.#drain()
-      .catch((error: unknown) => this.#stream.end(error))
-      .finally(() => {
-        this.#working = false;
-      });
+    this.#drain().catch((error: unknown) => this.#stream.end(error));
   }
 
   async #drain(): Promise<void> {
-    for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
-      const { ID } = decodeRequest((bytes) => LeaseKeepAliveRequest.decode(bytes), message);
-      const response = await this.#renew(ID);
-      if (this.#abort.signal.aborted) return;
-      const bytes = LeaseKeepAliveResponse.encode(response).finish();
-      // A client that sends and does not read fills the bounded queue, not memory.
-      if (!this.#stream.send(bytes)) await drained(this.#stream, this.#abort.signal);
+    const queue = this.#queue;
+    try {
+      for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+        const { ID } = decodeRequest((bytes) => LeaseKeepAliveRequest.decode(bytes), message);
+        const response = await this.#renew(ID);
+        if (this.#abort.signal.aborted) return;
+        const bytes = LeaseKeepAliveResponse.encode(response).finish();
+        // A client that sends and does not read fills the bounded queue, not memory.
+        if (!this.#stream.send(bytes)) await drained(this.#stream, this.#abort.signal);
+      }
+      if (this.#halfClosed) this.#stream.end();
+    } finally {
+      // Here, not when the promise is settled: what comes in between would wait for its successor.
+      this.#working = false;
     }
-    if (this.#halfClosed) this.#stream.end();
   }
 
   async #renew(ID: bigint): Promise<LeaseKeepAliveResponse> {
