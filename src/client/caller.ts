@@ -2,12 +2,12 @@ import type { Logger } from '../base/logger.js';
 import { API_VERSION } from '../base/version.js';
 import type { Clock } from '../platform/clock.js';
 import type { Random } from '../platform/random.js';
-import { GrpcCode, RpcError } from '../proto/errors.js';
+import { GrpcCode, grpcErrorText, RpcError } from '../proto/errors.js';
 import { type RpcDefinition, SERVICES } from '../proto/services.js';
 import { AsyncQueue } from './async-queue.js';
 import { type CallBounds, CallContext } from './call-context.js';
 import type { Credentials } from './credentials.js';
-import { CallError, deadlineError, grpcErrorText } from './errors.js';
+import { CallError, deadlineError } from './errors.js';
 import { backoffMillis, isContextCode, isSafeRetry, MAX_UNARY_ATTEMPTS } from './retry-policy.js';
 import type { CallStart, ClientTransport, TransportCall } from './transport/transport.js';
 

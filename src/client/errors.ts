@@ -3,6 +3,7 @@ import {
   type EtcdErrorName,
   etcdErrorByMessage,
   GrpcCode,
+  grpcErrorText,
   RpcError,
 } from '../proto/errors.js';
 import type { ConnectionDiagnosis } from './diagnosis.js';
@@ -80,16 +81,6 @@ export function errorFromStatus(code: GrpcCode, message: string): RpcError {
     return known;
   }
   return new RpcError(code, message);
-}
-
-const CODE_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(GrpcCode).map(([name, code]) => [code, name]),
-);
-
-/** Go's rendering of a gRPC status: `rpc error: code = Unavailable desc = ...`. */
-export function grpcErrorText(error: RpcError): string {
-  const name = CODE_NAMES.get(error.code) ?? `Code(${error.code})`;
-  return `rpc error: code = ${name} desc = ${error.message}`;
 }
 
 /** The text etcdctl prints after `Error: ` (reference: cli 1.2). */

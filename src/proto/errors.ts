@@ -211,6 +211,16 @@ export function statusOf(error: unknown): RpcStatus {
   return { code: GrpcCode.Unknown, message };
 }
 
+const CODE_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(GrpcCode).map(([name, code]) => [code, name]),
+);
+
+/** Go's rendering of a gRPC status: `rpc error: code = Unavailable desc = ...`. */
+export function grpcErrorText({ code, message }: RpcStatus): string {
+  const name = CODE_NAMES.get(code) ?? `Code(${code})`;
+  return `rpc error: code = ${name} desc = ${message}`;
+}
+
 const NAME_BY_MESSAGE: ReadonlyMap<string, EtcdErrorName> = new Map(
   ETCD_ERROR_NAMES.map((name) => [CATALOGUE[name][1], name]),
 );

@@ -2,8 +2,10 @@ import type { RequestListener } from 'node:http';
 import type { Logger } from '../base/logger.js';
 import { ETCD_VERSION } from '../base/version.js';
 import { etcdError } from '../proto/errors.js';
+import { noTokens } from './auth/no-tokens.js';
 import { plainPasswordHasher } from './auth/plain-password.js';
 import { createTokenProvider } from './auth/token-options.js';
+import type { TokenProvider } from './auth/token-provider.js';
 import { type BackgroundJob, backgroundJobs } from './background-jobs.js';
 import { makeDurableDirectory, memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
@@ -92,6 +94,7 @@ class Server implements EtcdServer {
   #jobs: readonly BackgroundJob[] = [];
   #transport: GrpcJsTransport | undefined;
   #opened: OpenedMember | undefined;
+  #tokens: TokenProvider = noTokens;
   #unlock: (() => Promise<void>) | undefined;
   #clientHandler: RequestListener | undefined;
   #metricsHandler: RequestListener | undefined;
@@ -210,7 +213,7 @@ class Server implements EtcdServer {
   async #open(): Promise<void> {
     const { fs, clock, random, passwordHasher } = this.#platform;
     const config = this.#config;
-    const tokens = await createTokenProvider({
+    this.#tokens = await createTokenProvider({
       text: config.authToken,
       simpleTtlSeconds: config.authTokenTtlSeconds,
       clock,
@@ -237,7 +240,10 @@ class Server implements EtcdServer {
         state: config.initialClusterState,
       },
       settings: memberSettings(config),
-      auth: { tokens, hashPlainPassword: plainPasswordHasher(passwordHasher, config.bcryptCost) },
+      auth: {
+        tokens: this.#tokens,
+        hashPlainPassword: plainPasswordHasher(passwordHasher, config.bcryptCost),
+      },
       openBackend: (onFatal) =>
         this.#platform.openBackend({
           directory: directories.snap,
@@ -296,6 +302,11 @@ class Server implements EtcdServer {
       maxRequestBytes: config.maxRequestBytes,
       watchProgressMillis: config.watchProgressNotifyMillis,
       streams: this.#streams,
+      logger: this.#logger,
+      tokens: this.#tokens,
+      passwordHasher: this.#platform.passwordHasher,
+      bcryptCost: config.bcryptCost,
+      trustsCertificates: false,
     });
     this.#transport = new GrpcJsTransport({
       methods: this.#leaderStreams.track(methods),

@@ -71,7 +71,10 @@ export class PasswordWork {
   }
 }
 
-/** Trap: bcrypt would only look at the first 72 bytes; etcd refuses what is longer. */
-function requireHashable(password: string): void {
+/**
+ * Trap: bcrypt would only look at the first 72 bytes; etcd refuses what is longer.
+ * @throws EtcdError PasswordTooLong
+ */
+export function requireHashable(password: string): void {
   if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) throw etcdError('PasswordTooLong');
 }

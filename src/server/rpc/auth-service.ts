@@ -1,29 +1,193 @@
-import { etcdError } from '../../proto/errors.js';
-import { SERVICES } from '../../proto/services.js';
+import type { Logger } from '../../base/logger.js';
+import type { Clock } from '../../platform/clock.js';
+import type { PasswordHasher } from '../../platform/password-hasher.js';
+import { GrpcCode, RpcError } from '../../proto/errors.js';
+import { InternalAuthenticateRequest } from '../../proto/gen/etcdserverpb/raft_internal.js';
+import type {
+  AuthUserAddRequest,
+  AuthUserChangePasswordRequest,
+} from '../../proto/gen/etcdserverpb/rpc.js';
+import { type RpcDefinition, SERVICES } from '../../proto/services.js';
+import { isStorableKey, MAX_KEY_BYTES } from '../../storage/backend/backend.js';
+import type { AuthKind, RequestOf, ResultOf } from '../apply/requests.js';
+import { type LogInOptions, logIn } from '../auth/log-in.js';
+import { LoginLimiter } from '../auth/login-limiter.js';
+import { PasswordWork, requireHashable } from '../auth/password-work.js';
+import type { TokenProvider } from '../auth/token-provider.js';
 import type { LocalMember } from '../local-member.js';
-import { missingMethod, unaryMethod } from './methods.js';
-import type { RpcMethod } from './transport.js';
+import type { Callers } from './callers.js';
+import { unaryMethod } from './methods.js';
+import type { CallContext, RpcMethod } from './transport.js';
 
-/** The revision of an auth store that was never changed (reference: api 17.1). */
-const FIRST_AUTH_REVISION = 1;
+export interface AuthServiceOptions {
+  readonly member: LocalMember;
+  readonly callers: Callers;
+  readonly tokens: TokenProvider;
+  readonly passwordHasher: PasswordHasher;
+  /** Of new password hashes, 4 to 31. */
+  readonly bcryptCost: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
-/**
- * etcdserverpb.Auth of a server without users: it says truthfully that authentication is off, and
- * refuses to turn it on.
- */
-export function authService(member: LocalMember): RpcMethod[] {
-  const { authStatus, authDisable, authenticate, ...missing } = SERVICES.auth;
+/** etcdserverpb.Auth: everything goes through the log, questions too (reference: api 17). */
+export function authService(options: AuthServiceOptions): RpcMethod[] {
+  const { member } = options;
+  const { auth: definitions } = SERVICES;
+  const passwords = new PasswordWork(options.passwordHasher, options.bcryptCost);
+  const log = new AuthLog(options);
+  const change = <Kind extends AuthKind>(
+    definition: RpcDefinition<RequestOf<Kind>, HeaderOnly, 'unary'>,
+    kind: Kind,
+    prepare: (request: RequestOf<Kind>, context: CallContext) => Promise<RequestOf<Kind>> = async (
+      request,
+    ) => request,
+  ): RpcMethod =>
+    unaryMethod(definition, async (request, context) => {
+      const prepared = await prepare(request, context);
+      const payload = definition.request.encode(prepared).finish();
+      const { revision } = await log.propose(kind, prepared, payload, context);
+      return { header: member.header(revision) };
+    });
   return [
-    unaryMethod(authStatus, () => ({
-      header: member.header(),
-      enabled: false,
-      authRevision: FIRST_AUTH_REVISION,
-    })),
-    // Disabling what is disabled succeeds, as in etcd.
-    unaryMethod(authDisable, () => ({ header: member.header() })),
-    unaryMethod(authenticate, () => {
-      throw etcdError('AuthNotEnabled');
+    change(definitions.authEnable, 'authEnable'),
+    change(definitions.authDisable, 'authDisable'),
+    change(definitions.userAdd, 'authUserAdd', async (request, context) => {
+      requireStorableName(request.name);
+      return hashAddedPassword(options, passwords, request, context);
     }),
-    ...Object.values(missing).map(({ path }) => missingMethod(path, 'authentication')),
+    change(definitions.userDelete, 'authUserDelete'),
+    change(definitions.userChangePassword, 'authUserChangePassword', (request, context) =>
+      hashChangedPassword(options, passwords, request, context),
+    ),
+    change(definitions.userGrantRole, 'authUserGrantRole'),
+    change(definitions.userRevokeRole, 'authUserRevokeRole'),
+    change(definitions.roleAdd, 'authRoleAdd', async (request) => {
+      requireStorableName(request.name);
+      return request;
+    }),
+    change(definitions.roleDelete, 'authRoleDelete'),
+    change(definitions.roleGrantPermission, 'authRoleGrantPermission'),
+    change(definitions.roleRevokePermission, 'authRoleRevokePermission'),
+    ...questions(member, log),
+    authenticate(options, passwords),
   ];
+}
+
+type HeaderOnly = { header: ReturnType<LocalMember['header']> | undefined };
+
+/** Puts requests through the log in the name of whoever makes the call. */
+class AuthLog {
+  readonly #options: AuthServiceOptions;
+
+  constructor(options: AuthServiceOptions) {
+    this.#options = options;
+  }
+
+  async propose<Kind extends AuthKind>(
+    kind: Kind,
+    request: RequestOf<Kind>,
+    payload: Uint8Array,
+    context: CallContext,
+  ): Promise<ResultOf<Kind>> {
+    const { member, callers } = this.#options;
+    return member.propose(kind, request, payload, await callers.of(context));
+  }
+}
+
+function questions(member: LocalMember, log: AuthLog): RpcMethod[] {
+  const { auth: definitions } = SERVICES;
+  const { authStatus, userGet, userList, roleGet, roleList } = definitions;
+  return [
+    unaryMethod(authStatus, async (request, context) => {
+      const payload = authStatus.request.encode(request).finish();
+      const result = await log.propose('authStatus', request, payload, context);
+      const { revision, enabled, authRevision } = result;
+      return { header: member.header(revision), enabled, authRevision };
+    }),
+    unaryMethod(userGet, async (request, context) => {
+      const payload = userGet.request.encode(request).finish();
+      const { revision, roles } = await log.propose('authUserGet', request, payload, context);
+      return { header: member.header(revision), roles };
+    }),
+    unaryMethod(userList, async (request, context) => {
+      const payload = userList.request.encode(request).finish();
+      const { revision, users } = await log.propose('authUserList', request, payload, context);
+      return { header: member.header(revision), users };
+    }),
+    unaryMethod(roleGet, async (request, context) => {
+      const payload = roleGet.request.encode(request).finish();
+      const result = await log.propose('authRoleGet', request, payload, context);
+      return { header: member.header(result.revision), perm: result.permissions };
+    }),
+    unaryMethod(roleList, async (request, context) => {
+      const payload = roleList.request.encode(request).finish();
+      const { revision, roles } = await log.propose('authRoleList', request, payload, context);
+      return { header: member.header(revision), roles };
+    }),
+  ];
+}
+
+/** The one method that nobody needs an identity for: the log names no caller either. */
+function authenticate(options: AuthServiceOptions, passwords: PasswordWork): RpcMethod {
+  const { member, tokens, clock, logger } = options;
+  const logInOptions: LogInOptions = {
+    auth: member.auth,
+    passwords,
+    limiter: new LoginLimiter(clock),
+    logger: logger.at('etcdserver/v3_server.go'),
+    async propose(name) {
+      const request = { name, password: '', simpleToken: tokens.newPrefix() };
+      const payload = InternalAuthenticateRequest.encode(request).finish();
+      const { token } = await member.propose('authenticate', request, payload);
+      return token;
+    },
+  };
+  return unaryMethod(SERVICES.auth.authenticate, async ({ name, password }, { peer }) => {
+    await member.linearizableRead();
+    const token = await logIn(logInOptions, { name, password, address: hostOf(peer) });
+    return { header: member.header(), token };
+  });
+}
+
+/** Trap: without `no_password` even an empty password is hashed. */
+async function hashAddedPassword(
+  { callers }: AuthServiceOptions,
+  passwords: PasswordWork,
+  request: AuthUserAddRequest,
+  context: CallContext,
+): Promise<AuthUserAddRequest> {
+  // Nothing of a password that does not count may reach the log.
+  if (request.options?.noPassword === true) return { ...request, password: '', hashedPassword: '' };
+  requireHashable(request.password);
+  // Whoever may not do this shall not make the server work either.
+  await callers.admin(context);
+  return { ...request, password: '', hashedPassword: await passwords.hash(request.password) };
+}
+
+/** Trap: with an empty password a hash that the client made itself goes through as it is. */
+async function hashChangedPassword(
+  { callers }: AuthServiceOptions,
+  passwords: PasswordWork,
+  request: AuthUserChangePasswordRequest,
+  context: CallContext,
+): Promise<AuthUserChangePasswordRequest> {
+  if (request.password === '') return request;
+  requireHashable(request.password);
+  await callers.admin(context);
+  return { ...request, password: '', hashedPassword: await passwords.hash(request.password) };
+}
+
+/** A name that is the key of a row must fit; an empty one is refused with etcd's own error later. */
+function requireStorableName(name: string): void {
+  if (name === '' || isStorableKey(Buffer.from(name))) return;
+  throw new RpcError(
+    GrpcCode.InvalidArgument,
+    `etcdkit: the names of users and roles may have at most ${MAX_KEY_BYTES} bytes`,
+  );
+}
+
+function hostOf(peer: string): string {
+  const colon = peer.lastIndexOf(':');
+  return colon < 0 ? peer : peer.slice(0, colon);
 }

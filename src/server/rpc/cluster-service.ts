@@ -2,11 +2,12 @@ import type { Member as WireMember } from '../../proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../proto/services.js';
 import type { LocalMember } from '../local-member.js';
 import type { Member } from '../membership/member.js';
+import type { Callers } from './callers.js';
 import { missingMethod, unaryMethod } from './methods.js';
 import type { RpcMethod } from './transport.js';
 
 /** etcdserverpb.Cluster. Its headers carry no revision (reference: api 6). */
-export function clusterService(member: LocalMember): RpcMethod[] {
+export function clusterService(member: LocalMember, callers: Callers): RpcMethod[] {
   const { cluster: definitions } = SERVICES;
   const changes = [
     definitions.memberAdd,
@@ -15,7 +16,8 @@ export function clusterService(member: LocalMember): RpcMethod[] {
     definitions.memberPromote,
   ];
   return [
-    unaryMethod(definitions.memberList, async ({ linearizable }) => {
+    unaryMethod(definitions.memberList, async ({ linearizable }, context) => {
+      await callers.known(context);
       if (linearizable) await member.linearizableRead();
       return {
         header: member.header(0),

@@ -28,12 +28,15 @@ import {
   checkRangeStreamRequest,
   checkTxnRequest,
 } from '../apply/kv/validate.js';
+import { ANONYMOUS } from '../auth/caller.js';
 import type { LocalMember } from '../local-member.js';
+import type { Callers } from './callers.js';
 import { decodeRequest, drained, serverStreamMethod, unaryMethod } from './methods.js';
-import type { RpcMethod, ServerStream } from './transport.js';
+import type { CallContext, RpcMethod, ServerStream } from './transport.js';
 
 export interface KvServiceOptions {
   readonly member: LocalMember;
+  readonly callers: Callers;
   /** Operations in one branch of a transaction. */
   readonly maxTxnOps: number;
   /** Guides the size of the messages of a RangeStream, bytes. */
@@ -42,71 +45,106 @@ export interface KvServiceOptions {
 
 /** etcdserverpb.KV (reference: api 9 to 12). */
 export function kvService(options: KvServiceOptions): RpcMethod[] {
-  const { member } = options;
   const { kv: definitions } = SERVICES;
   return [
-    { path: definitions.range.path, kind: 'unary', handle: (bytes) => range(member, bytes) },
-    { path: definitions.put.path, kind: 'unary', handle: (bytes) => put(member, bytes) },
-    {
-      path: definitions.deleteRange.path,
-      kind: 'unary',
-      handle: (bytes) => deleteRange(member, bytes),
-    },
-    { path: definitions.txn.path, kind: 'unary', handle: (bytes) => txn(options, bytes) },
-    unaryMethod(definitions.compact, (request) => compact(member, request)),
+    hotMethod(definitions.range.path, range, options),
+    hotMethod(definitions.put.path, put, options),
+    hotMethod(definitions.deleteRange.path, deleteRange, options),
+    hotMethod(definitions.txn.path, txn, options),
+    unaryMethod(definitions.compact, (request, context) => compact(options, request, context)),
     serverStreamMethod(definitions.rangeStream, (request, stream) =>
       rangeStream(options, request, stream),
     ),
   ];
 }
 
+type HotHandler = (
+  options: KvServiceOptions,
+  bytes: Buffer,
+  context: CallContext,
+) => Promise<Buffer>;
+
+function hotMethod(path: string, handle: HotHandler, options: KvServiceOptions): RpcMethod {
+  return { path, kind: 'unary', handle: (bytes, context) => handle(options, bytes, context) };
+}
+
 const decodePut = (bytes: Buffer) => decodeProposal(PutRequest, bytes);
 const decodeDelete = (bytes: Buffer) => decodeProposal(DeleteRangeRequest, bytes);
 const decodeTxn = (bytes: Buffer) => decodeProposal(TxnRequest, bytes);
 
-async function range(member: LocalMember, bytes: Buffer): Promise<Buffer> {
+async function range(
+  { member, callers }: KvServiceOptions,
+  bytes: Buffer,
+  context: CallContext,
+): Promise<Buffer> {
   const request = decodeRequest(decodeRangeRequest, bytes);
   checkRangeRequest(request);
   if (!request.serializable) await member.linearizableRead();
+  if (callers.enabled) {
+    // What follows happens at once: no change of rights can come between check and read.
+    member.authorizer.requireRead(await callers.of(context), request.key, request.rangeEnd);
+  }
   const { revision, keyValues, more, count } = executeRange(member.store.reader, request);
   return encodeRangeResponse(member.encodeHeader(revision), keyValues, more, count);
 }
 
-async function put(member: LocalMember, bytes: Buffer): Promise<Buffer> {
+async function put(
+  { member, callers }: KvServiceOptions,
+  bytes: Buffer,
+  context: CallContext,
+): Promise<Buffer> {
   const { message: request, bytes: payload } = decodeRequest(decodePut, bytes);
   // Trap: space is looked at before the request itself.
   const cost = putCost(request);
   if (!member.quota.allows(cost)) await member.checkQuota(cost);
   checkPutRequest(request);
-  const { revision, previous } = await member.propose('put', request, payload);
+  const caller = callers.enabled ? await callers.of(context) : ANONYMOUS;
+  const { revision, previous } = await member.propose('put', request, payload, caller);
   return encodePutResponse(member.encodeHeader(revision), previous);
 }
 
-async function deleteRange(member: LocalMember, bytes: Buffer): Promise<Buffer> {
+async function deleteRange(
+  { member, callers }: KvServiceOptions,
+  bytes: Buffer,
+  context: CallContext,
+): Promise<Buffer> {
   const { message: request, bytes: payload } = decodeRequest(decodeDelete, bytes);
   checkDeleteRangeRequest(request);
-  const { revision, deleted, previous } = await member.propose('deleteRange', request, payload);
+  const caller = callers.enabled ? await callers.of(context) : ANONYMOUS;
+  const result = await member.propose('deleteRange', request, payload, caller);
+  const { revision, deleted, previous } = result;
   return encodeDeleteRangeResponse(member.encodeHeader(revision), deleted, previous);
 }
 
-async function txn({ member, maxTxnOps }: KvServiceOptions, bytes: Buffer): Promise<Buffer> {
+async function txn(
+  { member, callers, maxTxnOps }: KvServiceOptions,
+  bytes: Buffer,
+  context: CallContext,
+): Promise<Buffer> {
   const { message: request, bytes: payload } = decodeRequest(decodeTxn, bytes);
   const cost = txnCost(request);
   if (!member.quota.allows(cost)) await member.checkQuota(cost);
   checkTxnRequest(request, maxTxnOps);
   if (isReadOnlyTxn(request)) {
     if (!isSerializableTxn(request)) await member.linearizableRead();
+    if (callers.enabled) member.authorizer.requireTxn(await callers.of(context), request);
     const result = executeReadOnlyTxn(member.store, request);
     return encodeTxnResult(member.encodeHeader(result.revision), result);
   }
-  const result = await member.propose('txn', request, payload);
+  const caller = callers.enabled ? await callers.of(context) : ANONYMOUS;
+  const result = await member.propose('txn', request, payload, caller);
   return encodeTxnResult(member.encodeHeader(result.revision), result);
 }
 
-async function compact(member: LocalMember, request: CompactionRequest) {
+async function compact(
+  { member, callers }: KvServiceOptions,
+  request: CompactionRequest,
+  context: CallContext,
+) {
+  const caller = await callers.admin(context);
   const payload = CompactionRequest.encode(request).finish();
   try {
-    const { revision, finished } = await member.propose('compaction', request, payload);
+    const { revision, finished } = await member.propose('compaction', request, payload, caller);
     if (request.physical) await finished;
     return { header: member.header(revision) };
   } catch (error) {
@@ -119,16 +157,19 @@ async function compact(member: LocalMember, request: CompactionRequest) {
 }
 
 async function rangeStream(
-  { member, maxRequestBytes }: KvServiceOptions,
+  { member, callers, maxRequestBytes }: KvServiceOptions,
   request: RangeRequest,
   stream: ServerStream,
 ): Promise<void> {
   checkRangeStreamRequest(request);
   if (!request.serializable) await member.linearizableRead();
+  const caller = callers.enabled ? await callers.of(stream.context) : ANONYMOUS;
+  member.authorizer.requireRead(caller, request.key, request.rangeEnd);
   const chunks = new RangeStream(member.store, request, maxRequestBytes);
   const { signal } = stream.context;
   for (let chunk = chunks.next(); chunk !== undefined; chunk = chunks.next()) {
     if (signal.aborted) return;
+    member.authorizer.requireUnchanged(caller);
     if (!stream.send(encodeChunk(member, chunk))) await drained(stream, signal);
   }
   stream.end();

@@ -9,6 +9,7 @@ import {
 import { SERVICES } from '../../proto/services.js';
 import { LEASE_GRANT_COST } from '../apply/quota.js';
 import type { LocalMember } from '../local-member.js';
+import type { Callers } from './callers.js';
 import { decodeRequest, drained, unaryMethod } from './methods.js';
 import type { RpcMethod, ServerStream } from './transport.js';
 
@@ -19,23 +20,27 @@ import type { RpcMethod, ServerStream } from './transport.js';
 const MAX_QUEUED_KEEP_ALIVES = 100_000;
 
 /** etcdserverpb.Lease (reference: api 14). */
-export function leaseService(member: LocalMember): RpcMethod[] {
+export function leaseService(member: LocalMember, callers: Callers): RpcMethod[] {
   const { lease: definitions } = SERVICES;
   return [
-    unaryMethod(definitions.leaseGrant, async (request) => {
+    unaryMethod(definitions.leaseGrant, async (request, context) => {
       await member.checkQuota(LEASE_GRANT_COST);
+      const caller = await callers.known(context);
       const ID = request.ID === 0n ? member.newLeaseId() : request.ID;
       const grant = { ID, TTL: request.TTL };
       const payload = LeaseGrantRequest.encode(grant).finish();
-      const result = await member.propose('leaseGrant', grant, payload);
+      const result = await member.propose('leaseGrant', grant, payload, caller);
       return { header: member.header(), ID, TTL: result.ttlSeconds, error: '' };
     }),
-    unaryMethod(definitions.leaseRevoke, async (request) => {
+    unaryMethod(definitions.leaseRevoke, async (request, context) => {
+      const caller = await callers.known(context);
       const payload = LeaseRevokeRequest.encode(request).finish();
-      const { revision } = await member.propose('leaseRevoke', request, payload);
+      const { revision } = await member.propose('leaseRevoke', request, payload, caller);
       return { header: member.header(revision) };
     }),
-    unaryMethod(definitions.leaseTimeToLive, ({ ID, keys }) => {
+    unaryMethod(definitions.leaseTimeToLive, async ({ ID, keys }, context) => {
+      const caller = await callers.known(context);
+      if (keys) member.authorizer.requireLeaseRead(caller, ID);
       member.requireLeader();
       const lease = member.lessor.get(ID);
       const header = member.header();
@@ -51,14 +56,15 @@ export function leaseService(member: LocalMember): RpcMethod[] {
         keys: keys ? [...lease.keys].map(keyBytes) : [],
       };
     }),
-    unaryMethod(definitions.leaseLeases, () => ({
-      header: member.header(),
-      leases: member.lessor.list().map(({ id }) => ({ ID: id })),
-    })),
+    unaryMethod(definitions.leaseLeases, async (_request, context) => {
+      member.authorizer.requireAllLeasesRead(await callers.known(context));
+      const leases = member.lessor.list().map(({ id }) => ({ ID: id }));
+      return { header: member.header(), leases };
+    }),
     {
       path: definitions.leaseKeepAlive.path,
       kind: 'bidiStream',
-      handle: (stream) => new KeepAliveStream(member, stream).start(),
+      handle: (stream) => new KeepAliveStream(member, callers, stream).start(),
     },
   ];
 }
@@ -69,14 +75,16 @@ export function leaseService(member: LocalMember): RpcMethod[] {
  */
 class KeepAliveStream {
   readonly #member: LocalMember;
+  readonly #callers: Callers;
   readonly #stream: ServerStream;
   readonly #queue: Buffer[] = [];
   readonly #abort = new AbortController();
   #working = false;
   #halfClosed = false;
 
-  constructor(member: LocalMember, stream: ServerStream) {
+  constructor(member: LocalMember, callers: Callers, stream: ServerStream) {
     this.#member = member;
+    this.#callers = callers;
     this.#stream = stream;
   }
 
@@ -126,6 +134,10 @@ class KeepAliveStream {
   async #renew(ID: bigint): Promise<LeaseKeepAliveResponse> {
     // Trap: the header tells the state before the renewal.
     const header = this.#member.header();
+    if (this.#callers.enabled) {
+      const caller = await this.#callers.known(this.#stream.context);
+      this.#member.authorizer.requireLeaseWrite(caller, ID);
+    }
     try {
       return { header, ID, TTL: await this.#member.renewLease(ID, this.#abort.signal) };
     } catch (error) {

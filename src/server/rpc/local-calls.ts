@@ -41,11 +41,12 @@ export class LocalCalls {
     const method = this.#methods.get(path);
     if (method?.kind !== 'unary') throw new Error(`no local method ${path}`);
     if (signal?.aborted) throw etcdError('ContextCanceled');
-    const { metadata, peer, deadlineMillis } = client;
+    const { metadata, peer, commonName, deadlineMillis } = client;
     const context = {
       method: path,
       metadata,
       peer,
+      commonName,
       deadlineMillis,
       signal: signal ?? NEVER_ABORTED,
     };
@@ -73,8 +74,11 @@ export class LocalCalls {
     const method = this.#methods.get(path);
     if (method === undefined || method.kind === 'unary') throw new Error(`no local method ${path}`);
     if (signal?.aborted) return;
-    const { metadata, peer, deadlineMillis } = client;
-    const stream = new LocalStream({ method: path, metadata, peer, deadlineMillis }, signal);
+    const { metadata, peer, commonName, deadlineMillis } = client;
+    const stream = new LocalStream(
+      { method: path, metadata, peer, commonName, deadlineMillis },
+      signal,
+    );
     method.handle(stream);
     const value = WatchCreateRequest.create(range);
     const request = WatchRequest.create({ requestUnion: { $case: 'createRequest', value } });

@@ -23,8 +23,7 @@ export class LocalStream implements ServerStream {
 
   /** @param signal closes the stream when aborted */
   constructor(context: Omit<CallContext, 'signal'>, signal: AbortSignal | undefined) {
-    const { method, metadata, peer, deadlineMillis } = context;
-    this.context = { method, metadata, peer, deadlineMillis, signal: this.#abort.signal };
+    this.context = { ...context, signal: this.#abort.signal };
     this.#outer = signal;
     signal?.addEventListener('abort', this.#closeOnAbort, { once: true });
   }

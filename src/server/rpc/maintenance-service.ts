@@ -1,32 +1,45 @@
 import { ETCD_VERSION } from '../../base/version.js';
 import { etcdError } from '../../proto/errors.js';
-import { AlarmRequest, AlarmType } from '../../proto/gen/etcdserverpb/rpc.js';
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  AlarmType,
+} from '../../proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../proto/services.js';
 import type { LocalMember } from '../local-member.js';
+import type { Callers } from './callers.js';
 import { missingMethod, unaryMethod } from './methods.js';
 import type { RpcMethod } from './transport.js';
 
 /** etcdserverpb.Maintenance (reference: api 16). */
-export function maintenanceService(member: LocalMember): RpcMethod[] {
+export function maintenanceService(member: LocalMember, callers: Callers): RpcMethod[] {
   const { maintenance: definitions } = SERVICES;
   return [
-    unaryMethod(definitions.status, () => status(member)),
-    unaryMethod(definitions.alarm, async (request) => {
+    unaryMethod(definitions.status, async (_request, context) => {
+      await callers.known(context);
+      return status(member);
+    }),
+    unaryMethod(definitions.alarm, async (request, context) => {
+      const isQuestion = request.action === AlarmRequest_AlarmAction.GET;
+      const caller = await (isQuestion ? callers.known(context) : callers.admin(context));
       // A GET goes through the log too: it sees every alarm that was acknowledged before it.
       const payload = AlarmRequest.encode(request).finish();
-      const { alarms } = await member.propose('alarm', request, payload);
+      const { alarms } = await member.propose('alarm', request, payload, caller);
       return { header: member.header(), alarms: [...alarms] };
     }),
-    unaryMethod(definitions.defragment, async () => {
+    unaryMethod(definitions.defragment, async (_request, context) => {
+      await callers.admin(context);
       await member.defragment();
       // Trap: no header at all.
       return { header: undefined };
     }),
-    unaryMethod(definitions.hash, async () => {
+    unaryMethod(definitions.hash, async (_request, context) => {
+      await callers.admin(context);
       const header = member.header();
       return { header, hash: await member.store.hashBackend() };
     }),
-    unaryMethod(definitions.hashKV, async ({ revision }) => {
+    unaryMethod(definitions.hashKV, async ({ revision }, context) => {
+      await callers.admin(context);
       const result = await member.store.hashKeyValues(revision);
       return {
         header: member.header(result.currentRevision),
@@ -35,7 +48,8 @@ export function maintenanceService(member: LocalMember): RpcMethod[] {
         hashRevision: result.revision,
       };
     }),
-    unaryMethod(definitions.moveLeader, ({ targetID }) => {
+    unaryMethod(definitions.moveLeader, async ({ targetID }, context) => {
+      await callers.admin(context);
       member.requireLocalLeader();
       // Alone in its cluster, a leader can only move to itself, which is done at once.
       if (targetID !== member.cluster.localMemberId) throw etcdError('BadLeaderTransferee');

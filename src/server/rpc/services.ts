@@ -1,8 +1,12 @@
+import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
+import type { PasswordHasher } from '../../platform/password-hasher.js';
 import type { Random } from '../../platform/random.js';
+import type { TokenProvider } from '../auth/token-provider.js';
 import type { LocalMember } from '../local-member.js';
 import type { WatchHub } from '../watch/watch-hub.js';
 import { authService } from './auth-service.js';
+import { Callers } from './callers.js';
 import { clusterService } from './cluster-service.js';
 import { electionService } from './election-service.js';
 import { healthService } from './health-service.js';
@@ -28,28 +32,50 @@ export interface ServicesOptions {
   readonly watchProgressMillis: number;
   /** Ends the streams when the server stops. */
   readonly streams: OpenStreams;
+  readonly logger: Logger;
+  readonly tokens: TokenProvider;
+  readonly passwordHasher: PasswordHasher;
+  /** Of new password hashes, 4 to 31. */
+  readonly bcryptCost: number;
+  /** Whether the name in a verified client certificate names the user. */
+  readonly trustsCertificates: boolean;
 }
 
 /** Every method that clients of a member may call. */
 export function clientServices(options: ServicesOptions): RpcMethod[] {
   const { member, watches, clock, random, maxTxnOps, maxRequestBytes, streams } = options;
+  const callers = newCallers(options);
   const services = streams.track([
-    ...kvService({ member, maxTxnOps, maxRequestBytes }),
+    ...kvService({ member, callers, maxTxnOps, maxRequestBytes }),
     ...watchService({
       hub: watches,
+      callers,
+      authorizer: member.authorizer,
       clock,
       random,
       encodeHeader: (revision) => member.encodeHeader(revision),
       progressIntervalMillis: options.watchProgressMillis,
       fragmentLimitBytes: maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
     }),
-    ...leaseService(member),
-    ...clusterService(member),
-    ...maintenanceService(member),
-    ...authService(member),
+    ...leaseService(member, callers),
+    ...clusterService(member, callers),
+    ...maintenanceService(member, callers),
+    ...authService({ ...options, callers }),
     ...healthService(),
   ]);
   // Locks and elections are made of the other services; their own watches end with the server too.
   const calls = new LocalCalls(services);
   return [...services, ...lockService(calls), ...streams.track(electionService(calls))];
+}
+
+function newCallers({ member, tokens, clock, trustsCertificates }: ServicesOptions): Callers {
+  return new Callers({
+    auth: member.auth,
+    authorizer: member.authorizer,
+    tokens,
+    clock,
+    appliedIndex: () => member.appliedIndex,
+    timeoutMillis: member.requestTimeoutMillis,
+    trustsCertificates,
+  });
 }

@@ -17,6 +17,8 @@ export interface CallContext {
   readonly metadata: CallMetadata;
   /** Remote address as `host:port`, or the socket path. */
   readonly peer: string;
+  /** CN of the leaf of the first verified chain of the client's certificate; undefined: none. */
+  readonly commonName?: string | undefined;
   /** Milliseconds on the monotonic clock at which the client stops waiting; undefined: never. */
   readonly deadlineMillis: number | undefined;
   /** Aborted when the client cancels, the deadline passes or the connection breaks. */

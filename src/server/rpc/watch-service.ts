@@ -1,7 +1,7 @@
 import { asBuffer, type KeyText, keyText } from '../../base/bytes.js';
 import type { Clock, Timer } from '../../platform/clock.js';
 import type { Random } from '../../platform/random.js';
-import { etcdError } from '../../proto/errors.js';
+import { EtcdError, type EtcdErrorName, etcdError, grpcErrorText } from '../../proto/errors.js';
 import {
   WatchCreateRequest_FilterType as FilterType,
   type WatchCreateRequest,
@@ -15,15 +15,20 @@ import {
   watchResponseSize,
 } from '../../proto/hot/watch.js';
 import { SERVICES } from '../../proto/services.js';
+import type { Authorizer } from '../auth/authorizer.js';
+import type { Caller } from '../auth/caller.js';
 import { splitEvents } from '../watch/fragments.js';
 import type { WatchHub } from '../watch/watch-hub.js';
 import type { WatchMessage, WatchStream } from '../watch/watch-stream.js';
 import type { WatcherOptions } from '../watch/watcher.js';
+import type { Callers } from './callers.js';
 import { decodeRequest } from './methods.js';
 import type { RpcMethod, ServerStream } from './transport.js';
 
 export interface WatchServiceOptions {
   readonly hub: WatchHub;
+  readonly callers: Callers;
+  readonly authorizer: Authorizer;
   readonly clock: Pick<Clock, 'setPeriodic' | 'defer'>;
   readonly random: Pick<Random, 'float'>;
   /** Encoded response header with that revision, in the current term. */
@@ -51,6 +56,9 @@ const MAX_QUEUED_ANSWERS = 100_000;
 /** The single byte that as a range end means "all keys from here on". */
 const FROM_KEY_END: KeyText = '\0';
 
+/** The smallest key there is. */
+const FIRST_KEY = Buffer.of(0);
+
 /** One client stream: decodes its requests, encodes and sends what its watchers see. */
 class WatchSession {
   readonly #options: WatchServiceOptions;
@@ -59,6 +67,8 @@ class WatchSession {
   readonly #progress: Timer;
   #writable = true;
   #pumpScheduled = false;
+  /** Requests that wait until it is known who makes the one before them; undefined: none does. */
+  #held: Buffer[] | undefined;
 
   constructor(options: WatchServiceOptions, stream: ServerStream) {
     this.#options = options;
@@ -71,13 +81,7 @@ class WatchSession {
 
   start(): void {
     // A client's half-close means nothing here: events keep flowing until it resets the stream.
-    this.#stream.onMessage((message) => {
-      try {
-        this.#handle(message);
-      } catch (error) {
-        this.#stream.end(error);
-      }
-    });
+    this.#stream.onMessage((message) => this.#receive(message));
     this.#stream.onDrain(() => {
       this.#writable = true;
       this.#pump();
@@ -91,8 +95,20 @@ class WatchSession {
     });
   }
 
+  #receive(message: Buffer): void {
+    if (this.#held !== undefined && this.#held.length < MAX_QUEUED_ANSWERS) {
+      this.#held.push(message);
+      return;
+    }
+    try {
+      this.#handle(message);
+    } catch (error) {
+      this.#stream.end(error);
+    }
+  }
+
   #handle(message: Buffer): void {
-    if (this.#watches.queued >= MAX_QUEUED_ANSWERS) {
+    if (this.#held !== undefined || this.#watches.queued >= MAX_QUEUED_ANSWERS) {
       this.#stream.end(new Error('etcdkit: too many watch requests are queued'));
       return;
     }
@@ -115,6 +131,50 @@ class WatchSession {
   #create(request: WatchCreateRequest): void {
     if (request.startRevision < 0) {
       this.#watches.reject(etcdError('Compacted').message);
+      return;
+    }
+    const { callers } = this.#options;
+    if (callers.enabled) this.#createIfAllowed(request);
+    else this.#watches.create(request.watchId, watcherOptions(request));
+  }
+
+  #createIfAllowed(request: WatchCreateRequest): void {
+    const { callers } = this.#options;
+    let caller: Caller | Promise<Caller>;
+    try {
+      caller = callers.of(this.#stream.context);
+    } catch (error) {
+      this.#watches.reject(refusalOf(error));
+      return;
+    }
+    if (!(caller instanceof Promise)) {
+      this.#createFor(caller, request);
+      return;
+    }
+    this.#held = [];
+    caller
+      .then(
+        (known) => this.#createFor(known, request),
+        (error: unknown) => this.#watches.reject(refusalOf(error)),
+      )
+      .then(() => {
+        const held = this.#held ?? [];
+        this.#held = undefined;
+        for (const message of held) this.#receive(message);
+      })
+      .catch((error: unknown) => this.#stream.end(error));
+  }
+
+  /**
+   * Trap: the right is checked with the range end as the client sent it. Brought into another form
+   * first, `\0` could pass for a single key, and its reader would see all keys after it.
+   */
+  #createFor(caller: Caller, request: WatchCreateRequest): void {
+    const key = request.key.length === 0 ? FIRST_KEY : request.key;
+    try {
+      this.#options.authorizer.requireRead(caller, key, request.rangeEnd);
+    } catch (error) {
+      this.#watches.reject(refusalOf(error));
       return;
     }
     this.#watches.create(request.watchId, watcherOptions(request));
@@ -168,6 +228,19 @@ class WatchSession {
   #write(response: Buffer): void {
     if (!this.#stream.send(response)) this.#writable = false;
   }
+}
+
+/** Reasons that a refused watcher learns; every other one looks like a lack of rights. */
+const TOLD_REASONS: ReadonlySet<EtcdErrorName> = new Set([
+  'InvalidAuthToken',
+  'AuthOldRevision',
+  'UserEmpty',
+] as const);
+
+/** Why a watcher was refused, as Go prints the status (reference: api 13.1). */
+function refusalOf(error: unknown): string {
+  const isTold = error instanceof EtcdError && TOLD_REASONS.has(error.reason);
+  return grpcErrorText(isTold ? error : etcdError('PermissionDenied'));
 }
 
 function responseFields(message: WatchMessage): WatchResponseFields {

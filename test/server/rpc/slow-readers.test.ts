@@ -15,6 +15,7 @@ import { OpenStreams } from '../../../src/server/rpc/open-streams.js';
 import type { CallContext, RpcMethod, ServerStream } from '../../../src/server/rpc/transport.js';
 import { watchService } from '../../../src/server/rpc/watch-service.js';
 import { WatchHub } from '../../../src/server/watch/watch-hub.js';
+import { openToAll } from '../../support/callers.js';
 
 /** A stream whose client reads only when the test says so. */
 class ManualStream implements ServerStream {
@@ -101,7 +102,7 @@ describe('a client that reads slowly', () => {
     } as unknown as LocalMember;
     const stream = new ManualStream();
     const { path } = SERVICES.lease.leaseKeepAlive;
-    streamHandler(leaseService(member), path)(stream);
+    streamHandler(leaseService(member, openToAll().callers), path)(stream);
     const request = LeaseKeepAliveRequest.encode({ ID: 1n }).finish();
     for (let i = 0; i < 1000; i++) stream.receive(request);
     await nextTurn();
@@ -128,6 +129,7 @@ describe('a client that reads slowly', () => {
     });
     const methods = watchService({
       hub,
+      ...openToAll(),
       clock: nodeClock,
       random: seededRandom(1),
       encodeHeader: () => Buffer.alloc(0),
