@@ -53,6 +53,7 @@ class WatchLoad {
       DRAIN_MILLIS,
     );
     const seconds = (performance.now() - start) / 1000;
+    if (this.#writer.isWriting) this.fail('the last put was not answered');
     const missing = this.#puts * this.#watcherCount - this.#events;
     if (missing !== 0) this.fail(`${missing} events are missing`);
     const result = this.#result(seconds, cpu);
@@ -81,13 +82,18 @@ class WatchLoad {
         }
         this.#latencies.add(now - sent);
       }
-      this.putNext();
+      this.#putNext();
     }
     this.#wake();
   }
 
+  putAnswered(): void {
+    this.#putNext();
+    this.#wake();
+  }
+
   /** The writer's next put, if its last one is answered and the watchers keep up. */
-  putNext(): void {
+  #putNext(): void {
     if (this.#isStopping || this.#writer.isWriting) return;
     if (this.#undelivered.length < this.#job.maxUndelivered) this.#writer.put();
   }
@@ -199,7 +205,7 @@ class Writer implements StreamListener {
 
   end(_streamId: number, failure: string | undefined): void {
     this.isWriting = false;
-    if (failure === undefined) this.#load.putNext();
+    if (failure === undefined) this.#load.putAnswered();
     else this.#load.fail(failure);
   }
 
