@@ -93,7 +93,8 @@ interface OpenedLog {
 
 /**
  * Opens the member of a data directory: a new one, or the one that ran there before. Order of
- * recovery: log, backend, leases, keys, alarms, users, membership (reference: semantics 2).
+ * recovery: log, backend, membership, leases, keys, alarms, users (reference: semantics 2; that
+ * membership comes first changes nothing but that a backend that does not fit is refused early).
  * @throws DataDirectoryError, WalError, BackendOpenError, or an Error with etcd's text
  */
 export async function openMember(options: OpenMemberOptions): Promise<OpenedMember> {
@@ -181,8 +182,11 @@ async function assemble(
   backend: Backend,
 ): Promise<{ member: LocalMember; watches: WatchHub }> {
   const { clock, logger, settings, metrics, onFatal } = options;
+  const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
+  cluster.restore();
   const consistentIndex = new ConsistentIndex(backend);
   requireNotBehind(options, consistentIndex.index, log.snapshotIndex);
+  requireNotAhead(options, consistentIndex.index, log.lastIndex, cluster);
   const lessor = newLessor(options, backend, () => cluster.isAtLeast(3, 6));
   lessor.restore();
   const store = await MvccStore.open({
@@ -195,13 +199,34 @@ async function assemble(
     compactionSleepMillis: settings.compactionSleepMillis,
     ...(metrics === undefined ? {} : { metrics: metrics.mvcc }),
   });
+  try {
+    return await join(options, log, { backend, cluster, consistentIndex, lessor, store });
+  } catch (error) {
+    // A compaction that was interrupted before goes on already.
+    await store.close();
+    throw error;
+  }
+}
+
+/** What the backend holds, opened and found to fit the log. */
+interface OpenedState {
+  readonly backend: Backend;
+  readonly cluster: Cluster;
+  readonly consistentIndex: ConsistentIndex;
+  readonly lessor: Lessor;
+  readonly store: MvccStore;
+}
+
+async function join(
+  options: OpenMemberOptions,
+  log: OpenedLog,
+  { backend, cluster, consistentIndex, lessor, store }: OpenedState,
+): Promise<{ member: LocalMember; watches: WatchHub }> {
+  const { clock, logger, settings, metrics, onFatal } = options;
   const alarms = new AlarmStore(backend);
   alarms.restore();
   const auth = new AuthStore({ ...options.auth, backend });
   auth.restore();
-  const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
-  cluster.restore();
-  requireNotAhead(options, consistentIndex.index, log.lastIndex, cluster);
   const confState = confStateOf(cluster);
   const storage = log.storage(confState);
   const node = newNode(options, log.identity.memberId, storage);
