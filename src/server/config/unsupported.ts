@@ -36,8 +36,6 @@ export const UNSUPPORTED_FLAGS: readonly string[] = [
   'peer-cert-allowed-hostname',
   'peer-auto-tls',
   'peer-skip-client-san-verification',
-  // Tokens other than simple ones.
-  'auth-token',
   // Operating system and diagnostics.
   'socket-reuse-port',
   'memory-mlock',
