@@ -3,6 +3,7 @@ import { binaryPath } from '../support/binary.js';
 import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import type { Difference } from './allowed-differences.js';
 import type { Invocation } from './invocation.js';
+import { Pool } from './pool.js';
 import { level, type Outcome, type Program, World } from './world.js';
 
 /** etcdctl 3.4 of Debian. */
@@ -107,25 +108,32 @@ function expectSame(
   }
 }
 
+/** As many invocations run at a time, each with servers of its own. */
+const LANES = 2;
+
 /** Tests for a table of invocations. */
 export function describeInvocations(title: string, invocations: readonly Invocation[]): void {
   describe.skipIf(!hasRealEtcd)(title, () => {
-    let servers: Servers;
-    let worlds: Worlds;
+    let servers: Servers[] = [];
+    let worlds: Worlds[] = [];
+    let lanes: Pool<Worlds>;
 
     beforeAll(async () => {
-      servers = await startServers();
-      worlds = openWorlds(servers);
+      servers = await Promise.all(Array.from({ length: LANES }, () => startServers()));
+      worlds = servers.map(openWorlds);
+      lanes = new Pool(worlds);
     });
 
     afterAll(async () => {
-      worlds?.close();
-      await servers?.stop();
+      for (const lane of worlds) lane.close();
+      await Promise.all(servers.map((lane) => lane.stop()));
     });
 
-    it.each(invocations)('$name', async (invocation) => {
-      await level(worlds.all);
-      await compareInvocation(worlds, invocation);
+    it.concurrent.each(invocations)('$name', async (invocation) => {
+      await lanes.with(async (lane) => {
+        await level(lane.all);
+        await compareInvocation(lane, invocation);
+      });
     });
 
     it('has a name of its own for every invocation', () => {
