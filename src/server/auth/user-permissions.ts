@@ -1,6 +1,6 @@
 import { keyText } from '../../base/bytes.js';
+import { type KeyRange, KeyRangeSet } from '../../base/key-range-set.js';
 import { type Permission, Permission_Type } from '../../proto/gen/authpb/auth.js';
-import { type KeyRange, KeyRangeSet } from './key-range-set.js';
 
 /** What a user may do with keys. */
 export type Access = 'read' | 'write';
