@@ -1,3 +1,17 @@
+import type { KeyText } from './bytes.js';
+
+/**
+ * The second bound of a range, as requests carry it (reference: api 10.1): '' for the one key,
+ * '\0' for everything from the key on, else the end, which is not part of the range. A range whose
+ * end is not above its key is empty.
+ */
+export type RangeEnd = KeyText;
+
+/** The range of exactly one key. */
+export const ONE_KEY: RangeEnd = '';
+/** The range of all keys from the first on. */
+export const FROM_KEY: RangeEnd = '\0';
+
 /** The range end that means "every key from here on". */
 export const FROM_KEY_END: Buffer = Buffer.from([0]);
 
