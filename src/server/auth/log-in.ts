@@ -36,9 +36,9 @@ export async function logIn(options: LogInOptions, request: LogInRequest): Promi
   const source = `${request.address} ${request.name}`;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (!auth.enabled) throw etcdError('AuthNotEnabled');
-    await limiter.admit(source);
+    const confirm = await limiter.admit(source);
     const { revision } = auth;
-    await checkPassword(options, request, source);
+    await checkPassword(options, request, source, confirm);
     const token = await propose(request.name);
     if (auth.revision === revision) {
       limiter.noteSuccess(source);
@@ -52,10 +52,11 @@ async function checkPassword(
   { auth, passwords, limiter, logger }: LogInOptions,
   { name, password }: LogInRequest,
   source: string,
+  confirm: () => void,
 ): Promise<void> {
   const user = auth.user(name);
   if (user !== undefined && !user.hasPassword) throw etcdError('NoPasswordUser');
-  if (await passwords.verify(password, user?.row.password)) return;
+  if (await passwords.verify(password, user?.row.password, confirm)) return;
   limiter.noteFailure(source);
   const error = etcdError('AuthFailed');
   logger.warn('invalid authentication was requested', { user: name, error: error.message });

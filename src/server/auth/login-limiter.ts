@@ -40,11 +40,28 @@ export class LoginLimiter {
   /**
    * Resolves when the attempt may go ahead.
    * @param source who tries: address and user name
+   * @returns to be called right before the password is checked: throws RequestTooManyRequests if the
+   *   free attempts were used up meanwhile by others that were admitted along with this one, so
+   *   that many attempts at once get no further than many in a row
    * @throws EtcdError RequestTooManyRequests if too many wait already
    */
-  async admit(source: string): Promise<void> {
+  async admit(source: string): Promise<() => void> {
+    if (!this.#isSlowedDown(source)) {
+      return () => {
+        if (this.#isSlowedDown(source)) throw etcdError('RequestTooManyRequests');
+      };
+    }
+    await this.#wait(source);
+    return () => {};
+  }
+
+  #isSlowedDown(source: string): boolean {
+    return (this.#sources.get(source)?.failures ?? 0) >= FREE_FAILURES;
+  }
+
+  async #wait(source: string): Promise<void> {
     const known = this.#sources.get(source);
-    if (known === undefined || known.failures < FREE_FAILURES) return;
+    if (known === undefined) return;
     const now = this.#clock.monotonicMillis();
     const start = Math.max(now, known.nextMillis);
     if (start - now > LONGEST_WAIT_MILLIS) throw etcdError('RequestTooManyRequests');

@@ -36,11 +36,17 @@ export class PasswordWork {
   /**
    * Whether a password has a hash. Without one the answer is no, after as much work: how long the
    * answer takes must not tell which users there are.
+   * @param confirm called when the check's turn has come; what it throws is the answer
    * @throws EtcdError RequestTooManyRequests
    */
-  async verify(password: string, hash: Uint8Array | undefined): Promise<boolean> {
+  async verify(
+    password: string,
+    hash: Uint8Array | undefined,
+    confirm: () => void = () => {},
+  ): Promise<boolean> {
     const isReal = hash !== undefined && hash.length > 0;
     return this.#inTurn(async () => {
+      confirm();
       // Made at the first check of all, whoever that is for.
       const decoy = await this.#decoyHash();
       const matches = await this.#hasher.verify(password, isReal ? hash : decoy);
