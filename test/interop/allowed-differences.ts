@@ -26,6 +26,11 @@ const stderr =
 
 const firstLine: Edit = (text) => text.slice(0, text.indexOf('\n') + 1);
 
+const flagNames: Edit = (text) =>
+  [...text.replace(/^global [\s\S]*/im, '').matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)]
+    .map(([, name]) => name)
+    .join();
+
 // Our etcdctl: the frame
 
 /** What counts is the line and the exit code. */
@@ -49,6 +54,13 @@ export const groupHelp: Difference = {
   actual: stdout((text) =>
     [...text.matchAll(/^ {2}([a-z][a-z-]*) {2}/gm)].map(([, name]) => name).join(),
   ),
+};
+
+/** What counts are the names of the command's own flags, the stream and the exit code. */
+export const helpFlags: Difference = {
+  because: groupHelp.because,
+  oracle: stdout(flagNames),
+  actual: stdout(flagNames),
 };
 
 export const rootHelp: Difference = {

@@ -86,18 +86,23 @@ export function raise(alarm: AlarmType, memberID = MEMBER_ID): Step {
     sendAlarm(client, { action: AlarmRequest_AlarmAction.ACTIVATE, memberID, alarm });
 }
 
-/** Fills a server that has a small quota until it refuses. */
+/** Fills a server that has a small quota until it refuses the smallest value. */
 export const fillUp: Step = async (client) => {
-  const value = Buffer.alloc(100_000, 'x');
-  for (let i = 0; ; i++) {
-    try {
-      await sendPut(client, putRequest(`fill${i}`, value, 0n));
-    } catch (error) {
-      if (String(error).includes('database space exceeded')) return;
-      throw error;
-    }
+  for (const size of [100_000, 1_000, 0]) {
+    await disarm(client);
+    while (await isTaken(client, size));
   }
 };
+
+async function isTaken(client: RawClient, size: number): Promise<boolean> {
+  try {
+    await sendPut(client, putRequest(`fill${size}`, Buffer.alloc(size), 0n));
+    return true;
+  } catch (error) {
+    if (String(error).includes('database space exceeded')) return false;
+    throw error;
+  }
+}
 
 const sendAlarm = (client: RawClient, partial: Partial<AlarmRequest>): Promise<AlarmResponse> =>
   client.send('Maintenance/Alarm', AlarmRequest, AlarmRequest.create(partial), AlarmResponse);

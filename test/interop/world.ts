@@ -41,11 +41,13 @@ export class World {
     const fill = (text: string): string =>
       text
         .replace(/\{rev([+-]\d+)?\}/g, (_, offset = '0') => String(revision + Number(offset)))
-        .replace('{endpoint}', this.#endpoint);
-    const { stdin = '' } = invocation;
+        .replaceAll('{endpoint}', this.#endpoint);
+    const { stdin = '', environment = {} } = invocation;
+    const variables = Object.entries(environment).map(([name, value]) => [name, fill(value)]);
     const raw = await this.#spawn({
       ...invocation,
       argv: invocation.argv.map(fill),
+      environment: Object.fromEntries(variables),
       stdin: typeof stdin === 'string' ? fill(stdin) : stdin,
     });
     return cleanOutcome(raw, this.#endpoint, invocation.varies ?? []);

@@ -83,7 +83,7 @@ export const QUOTA = [
   run('txn', { name: 'txn that puts into a full store', stdin: '\nput k v\n\n\n' }),
   run('txn', { name: 'txn that gets from a full store', stdin: '\nget k\n\n\n' }),
   run('lease grant 60', { name: 'lease grant in a full store' }),
-  run('get fill0 --keys-only'),
+  run('get fill0'),
   run(['del', 'fill0'], { name: 'del from a full store' }),
   run('put k v', { name: 'put after a del' }),
   run('alarm disarm', { program: [alarmText] }),

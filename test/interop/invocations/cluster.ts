@@ -52,6 +52,8 @@ export const ENDPOINT = [
     program: [brokenLayer],
   }),
   run(['endpoint', 'status', ...ALL_DEAD], { program: [brokenLayer] }),
+  run('endpoint status --endpoints={endpoint},{endpoint} -w json', { varies: STATUS }),
+  run('endpoint hashkv --endpoints={endpoint},{endpoint} -w json', { setup: SOME }),
   run('endpoint hashkv', { setup: SOME, program: [hashRevision] }),
   run('endpoint hashkv -w json', { setup: SOME }),
   run('endpoint hashkv -w json', {

@@ -1,4 +1,11 @@
-import { brokenLayer, errorOnce, groupHelp, rootHelp, usageMoved } from '../allowed-differences.js';
+import {
+  brokenLayer,
+  errorOnce,
+  groupHelp,
+  helpFlags,
+  rootHelp,
+  usageMoved,
+} from '../allowed-differences.js';
 import { run } from '../invocation.js';
 import { put } from '../steps.js';
 
@@ -10,6 +17,13 @@ export const FRAME = [
   run([], { name: 'no command', program: [rootHelp] }),
   run('--help', { program: [rootHelp] }),
   run('help', { program: [rootHelp] }),
+  run('version', { varies: ['versions'] }),
+  run('put --help', { program: [helpFlags] }),
+  run('txn -h', { program: [helpFlags] }),
+  run('help lease grant', { program: [helpFlags] }),
+  run('lease timetolive --help', { program: [helpFlags] }),
+  run('endpoint hashkv --help', { program: [helpFlags] }),
+  run('compaction x --help', { program: [helpFlags] }),
   run('lease', { program: [groupHelp] }),
   run('endpoint', { program: [groupHelp] }),
   run('lease bogus', { program: [groupHelp] }),
@@ -32,6 +46,9 @@ export const FRAME = [
   run('get k --endpoints=http://{endpoint}/some/path', { setup: ONE }),
   run(['get', 'k', ...DEAD], { name: 'get from nobody', program: [brokenLayer] }),
   run(['put', 'k', 'v', ...DEAD], { name: 'put to nobody', program: [brokenLayer] }),
+  run('get -- k', { setup: ONE }),
+  run('-- get k', { program: [rootHelp] }),
+  run('get -- -k --prefix', { setup: [put('-k', 'v')] }),
   run('get k -w simple', { setup: ONE }),
   run('get k -wjson', { setup: ONE }),
   run('get k -w json -w simple', { setup: ONE }),
@@ -71,6 +88,15 @@ export const FRAME = [
     name: 'endpoints of the environment that nobody serves',
     environment: { ETCDCTL_ENDPOINTS: '127.0.0.1:1', ETCDCTL_DIAL_TIMEOUT: '300ms' },
     program: [brokenLayer],
+  }),
+  run('get k', {
+    name: 'endpoints of the environment',
+    setup: ONE,
+    environment: { ETCDCTL_ENDPOINTS: '{endpoint},{endpoint}' },
+  }),
+  run('get k --endpoints={endpoint}', {
+    name: 'endpoints of the environment and the command line',
+    environment: { ETCDCTL_ENDPOINTS: '{endpoint}' },
   }),
   run('endpoint health -w json', {
     name: 'an inherited variable',
