@@ -68,7 +68,6 @@ export function fileErrorText(operation: string, path: string, error: unknown): 
  * User, password or token of the flags (reference: cli 2.5). Asks for a password that is missing.
  *
  * Trap: `--user u:` gives an empty password, and then nobody logs in.
- * @throws CommandFailure if the prompt fails
  */
 export async function authOptions(flags: GlobalValues, terminal: Terminal): Promise<AuthOptions> {
   const token = flags['auth-jwt-token'];
@@ -79,12 +78,7 @@ export async function authOptions(flags: GlobalValues, terminal: Terminal): Prom
   if (colon >= 0) {
     return { user: flags.user.slice(0, colon), password: flags.user.slice(colon + 1) };
   }
-  try {
-    return { user: flags.user, password: await askSecret(terminal, 'Password: ') };
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new CommandFailure(ExitCode.Error, cause);
-  }
+  return { user: flags.user, password: await askSecret(terminal, 'Password: ') };
 }
 
 function badTls(message: string): CommandFailure {

@@ -16,15 +16,3 @@ export function leaseIdArgument(text: string): bigint {
     );
   }
 }
-
-/**
- * The one argument of a lease command.
- * @throws CommandFailure with `wrongCount`
- */
-export function singleArgument(positionals: readonly string[], wrongCount: string): string {
-  const [first] = positionals;
-  if (first === undefined || positionals.length !== 1) {
-    throw new CommandFailure(ExitCode.BadArguments, wrongCount);
-  }
-  return first;
-}

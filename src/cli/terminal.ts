@@ -5,6 +5,8 @@ import { EXIT_BROKEN_PIPE, ExitCode } from './exit.js';
 export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdin: Readable;
+  /** Somebody reads stderr: it may say more than etcdctl does. */
+  readonly errorIsTerminal: boolean;
   /** Writes to stdout. Order is kept; text is UTF-8, bytes go out as they are. */
   out(content: string | Uint8Array): void;
   /** Writes to stderr. */
@@ -16,6 +18,9 @@ export const processTerminal: Terminal = {
   environment: process.env,
   get stdin() {
     return process.stdin;
+  },
+  get errorIsTerminal() {
+    return process.stderr.isTTY === true;
   },
   out: (content) => void process.stdout.write(content),
   error: (content) => void process.stderr.write(content),

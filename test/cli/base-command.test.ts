@@ -26,6 +26,7 @@ async function greet(...argv: string[]): Promise<string> {
     terminal: {
       environment: {},
       stdin: Readable.from([]),
+      errorIsTerminal: false,
       out: (content) => {
         output += content;
       },

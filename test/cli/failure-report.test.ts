@@ -8,6 +8,7 @@ function report(error: unknown, debug = false) {
   const terminal = {
     environment: {},
     stdin: Readable.from([]),
+    errorIsTerminal: false,
     out: () => {
       throw new Error('failures go to stderr');
     },

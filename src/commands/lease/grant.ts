@@ -1,9 +1,9 @@
+import { singleArgument } from '../../cli/args/argument-count.js';
 import type { ParsedArguments } from '../../cli/args/flag-set.js';
 import { clampToSafe, parseGoInt } from '../../cli/args/flag-values.js';
 import { ClientCommand } from '../../cli/client-command.js';
 import { CommandFailure, ExitCode } from '../../cli/exit.js';
 import type { Section } from '../../cli/faces.js';
-import { singleArgument } from '../../cli/lease-id.js';
 import { callFailure } from '../../cli/session.js';
 
 /** `lease grant` (reference: cli 4.7). */

@@ -1,9 +1,10 @@
+import { singleArgument } from '../../cli/args/argument-count.js';
 import type { ParsedArguments } from '../../cli/args/flag-set.js';
 import { boolFlag } from '../../cli/args/flags.js';
 import { ClientCommand, type ClientContext } from '../../cli/client-command.js';
 import { ExitCode } from '../../cli/exit.js';
 import type { Section } from '../../cli/faces.js';
-import { leaseIdArgument, singleArgument } from '../../cli/lease-id.js';
+import { leaseIdArgument } from '../../cli/lease-id.js';
 import { leaseId } from '../../cli/printers/go-text.js';
 import { callFailure } from '../../cli/session.js';
 

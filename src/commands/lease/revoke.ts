@@ -1,8 +1,9 @@
+import { singleArgument } from '../../cli/args/argument-count.js';
 import type { ParsedArguments } from '../../cli/args/flag-set.js';
 import { ClientCommand } from '../../cli/client-command.js';
 import { ExitCode } from '../../cli/exit.js';
 import type { Section } from '../../cli/faces.js';
-import { leaseIdArgument, singleArgument } from '../../cli/lease-id.js';
+import { leaseIdArgument } from '../../cli/lease-id.js';
 import { callFailure } from '../../cli/session.js';
 
 /** `lease revoke` (reference: cli 4.7). */

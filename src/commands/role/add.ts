@@ -1,0 +1,21 @@
+import { singleArgument } from '../../cli/args/argument-count.js';
+import type { ParsedArguments } from '../../cli/args/flag-set.js';
+import { ClientCommand } from '../../cli/client-command.js';
+import type { Section } from '../../cli/faces.js';
+
+/** `role add` (reference: cli 7). It has no deadline. */
+export default class RoleAdd extends ClientCommand<Record<string, never>> {
+  static override summary = 'Adds a new role';
+  static override usage = 'role add <role name>';
+  static override section: Section = 'Authentication commands';
+
+  protected override async execute({
+    positionals,
+  }: ParsedArguments<Record<string, never>>): Promise<void> {
+    const name = singleArgument(positionals, 'role add command requires role name as its argument');
+    await this.withClient('none', async ({ client, printer }) => {
+      const response = await client.auth.roleAdd(name);
+      this.terminal.out(printer.roleAdd(name, response));
+    });
+  }
+}
