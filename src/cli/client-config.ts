@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ClientOptions } from '../client/client.js';
+import { fileErrorText } from '../platform/file-error-text.js';
 import { CommandFailure, ExitCode } from './exit.js';
 import type { GlobalValues } from './global-flags.js';
 import { askSecret } from './prompt.js';
@@ -47,21 +48,6 @@ function readPem(path: string): Buffer {
   } catch (error) {
     throw badTls(fileErrorText('open', path, error));
   }
-}
-
-/** Go's text of a failed file operation: `open <path>: no such file or directory`. */
-export function fileErrorText(operation: string, path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: 'no such file or directory',
-    EACCES: 'permission denied',
-    EISDIR: 'is a directory',
-    ENOTDIR: 'not a directory',
-    EEXIST: 'file exists',
-    ENOSPC: 'no space left on device',
-  };
-  const cause = known[code] ?? (error instanceof Error ? error.message : String(error));
-  return `${operation} ${path}: ${cause}`;
 }
 
 /**

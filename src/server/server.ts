@@ -11,13 +11,13 @@ import { makeDurableDirectory, memberDirectories } from './bootstrap/directories
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ServerConfig } from './config/server-config.js';
 import { healthSource } from './health-source.js';
-import type { MemberUrl } from './http/address.js';
 import {
   createClientHandler,
   createMetricsHandler,
   type HttpHandlerOptions,
 } from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
+import { bindListeners, isSecure, type ListenerGroup, prepareTls } from './listeners.js';
 import type { LocalMember } from './local-member.js';
 import { formatId } from './membership/member.js';
 import { partMetrics, refreshGauges } from './metrics/part-metrics.js';
@@ -27,7 +27,7 @@ import { createServerMetrics, type ServerMetrics } from './metrics/server-metric
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
 import { clientVersionCheck, requireLeaderCheck, requiresLeader } from './rpc/checks.js';
-import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
+import { GrpcJsTransport, type Http2Listener } from './rpc/grpc-js-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
@@ -151,18 +151,7 @@ class Server implements EtcdServer {
   }
 
   async start(): Promise<void> {
-    await this.#listen(this.#peers, this.#config.listenPeerUrls, 'peer');
-    this.#clientAddresses = await this.#listen(
-      this.#clients,
-      this.#config.listenClientUrls,
-      'client',
-    );
-    await this.#listen(this.#clientHttp, this.#config.listenClientHttpUrls, 'client');
-    this.#metricsAddresses = await this.#listen(
-      this.#metricsListeners,
-      this.#config.listenMetricsUrls,
-      'metrics',
-    );
+    await this.#listen();
     await this.#open();
     const { member } = this;
     if (this.#failure !== undefined) {
@@ -196,18 +185,37 @@ class Server implements EtcdServer {
     return this.#stopping;
   }
 
-  async #listen(
-    multiplexer: PortMultiplexer,
-    urls: readonly MemberUrl[],
-    kind: 'peer' | 'client' | 'metrics',
-  ): Promise<string[]> {
-    const addresses: string[] = [];
-    for (const url of urls) {
-      const { address } = await multiplexer.listen(url);
-      addresses.push(address);
-      this.#logger.info(`listening for ${kind} traffic`, { address });
-    }
-    return addresses;
+  async #listen(): Promise<void> {
+    const config = this.#config;
+    const tls = await prepareTls(config, this.#platform, this.#logger);
+    const bind = (group: Omit<ListenerGroup, 'logger' | 'settings'>): Promise<string[]> => {
+      const settings = group.kind === 'peer' ? config.peerTls : config.clientTls;
+      return bindListeners({ ...group, settings, logger: this.#logger });
+    };
+    await bind({
+      kind: 'peer',
+      multiplexer: this.#peers,
+      urls: config.listenPeerUrls,
+      tls: tls.peer,
+    });
+    this.#clientAddresses = await bind({
+      kind: 'client',
+      multiplexer: this.#clients,
+      urls: config.listenClientUrls,
+      tls: tls.client,
+    });
+    await bind({
+      kind: 'client',
+      multiplexer: this.#clientHttp,
+      urls: config.listenClientHttpUrls,
+      tls: tls.client,
+    });
+    this.#metricsAddresses = await bind({
+      kind: 'metrics',
+      multiplexer: this.#metricsListeners,
+      urls: config.listenMetricsUrls,
+      tls: tls.metrics,
+    });
   }
 
   async #open(): Promise<void> {
@@ -306,8 +314,11 @@ class Server implements EtcdServer {
       tokens: this.#tokens,
       passwordHasher: this.#platform.passwordHasher,
       bcryptCost: config.bcryptCost,
-      trustsCertificates: false,
+      trustsCertificates: config.clientTls.clientCertAuth,
     });
+    const handler = this.#httpOptions(member);
+    const clientHandler = createClientHandler(handler);
+    this.#clientHandler = clientHandler;
     this.#transport = new GrpcJsTransport({
       methods: this.#leaderStreams.track(methods),
       clock,
@@ -320,17 +331,27 @@ class Server implements EtcdServer {
         clock,
         extensive: config.metrics === 'extensive',
       }),
+      // Node's HTTP/2 requests and responses have all that our handlers use of those of HTTP/1.
+      ...(config.listenClientHttpUrls.length === 0
+        ? { http: clientHandler as unknown as Http2Listener }
+        : {}),
     });
-    const handler = this.#httpOptions(member);
-    this.#clientHandler = createClientHandler(handler);
     this.#metricsHandler = createMetricsHandler(handler);
     for (const multiplexer of this.#multiplexers) multiplexer.start();
     this.#logger.info('ready to serve client requests');
-    for (const address of this.#clientAddresses) {
-      this.#logger.info('serving client traffic insecurely; this is strongly discouraged!', {
-        traffic: 'grpc+http',
-        address,
-      });
+    this.#logTraffic();
+  }
+
+  #logTraffic(): void {
+    const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    const traffic = listenClientHttpUrls.length === 0 ? 'grpc+http' : 'grpc';
+    for (const [position, url] of listenClientUrls.entries()) {
+      this.#logger.info(
+        isSecure(url)
+          ? 'serving client traffic securely'
+          : 'serving client traffic insecurely; this is strongly discouraged!',
+        { traffic, address: this.#clientAddresses[position] },
+      );
     }
   }
 

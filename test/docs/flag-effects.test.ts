@@ -23,7 +23,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'initial-cluster': 'default=http://localhost:2380,other=http://localhost:2381',
   'discovery-fallback': 'exit',
   'tls-min-version': 'TLS1.3',
-  'tls-max-version': 'TLS1.3',
+  'tls-max-version': 'TLS1.2',
   'log-outputs': 'stdout',
   'log-level': 'debug',
   'log-format': 'console',

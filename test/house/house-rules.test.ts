@@ -45,6 +45,7 @@ const SOCKET_ROOMS = [
   'src/server/gateway/',
   'src/server/http/',
   'src/server/peer/',
+  'src/server/tls/',
   'src/server/bootstrap/',
   'src/client/',
   'src/platform/',

@@ -11,6 +11,7 @@ import {
 import { ANY_ORIGIN } from './flag-values.js';
 import { type LogRotation, parseLogRotation } from './log-rotation.js';
 import type { Settings } from './settings.js';
+import { clientTls, peerTls, type TlsConfig } from './tls-config.js';
 import { parseInitialCluster } from './urls.js';
 
 /** What to keep when old revisions are compacted by themselves; undefined: nothing is compacted. */
@@ -101,6 +102,8 @@ export interface ServerConfig {
   /** 0: no check. */
   readonly downgradeCheckMillis: number;
 
+  readonly clientTls: TlsConfig;
+  readonly peerTls: TlsConfig;
   readonly authToken: string;
   readonly authTokenTtlSeconds: number;
   readonly bcryptCost: number;
@@ -143,6 +146,8 @@ export function buildServerConfig(settings: Settings, logs: DeferredLog[]): Serv
     ...requests(settings, note),
     ...background(settings, note),
     ...access(settings, note),
+    clientTls: clientTls(settings),
+    peerTls: peerTls(settings),
     log: logging(settings),
     metrics: settings.text('metrics') === 'extensive' ? 'extensive' : 'basic',
     features: resolveFeatureGates(parseFeatureGates(settings.text('feature-gates'))),

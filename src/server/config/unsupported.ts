@@ -15,39 +15,11 @@ export const UNSUPPORTED_FLAGS: readonly string[] = [
   'discovery-srv-name',
   // Recovery from the loss of a quorum.
   'force-new-cluster',
-  // TLS. (Its versions and cipher suites mean nothing without it and are accepted, as etcd does.)
-  'cert-file',
-  'key-file',
-  'client-cert-file',
-  'client-key-file',
-  'trusted-ca-file',
-  'client-cert-auth',
-  'client-crl-file',
-  'client-cert-allowed-hostname',
-  'auto-tls',
-  'peer-cert-file',
-  'peer-key-file',
-  'peer-client-cert-file',
-  'peer-client-key-file',
-  'peer-trusted-ca-file',
-  'peer-client-cert-auth',
-  'peer-crl-file',
-  'peer-cert-allowed-cn',
-  'peer-cert-allowed-hostname',
-  'peer-auto-tls',
-  'peer-skip-client-san-verification',
   // Operating system and diagnostics.
   'socket-reuse-port',
   'memory-mlock',
   'enable-pprof',
   'enable-distributed-tracing',
-];
-
-const LISTEN_FLAGS = [
-  'listen-peer-urls',
-  'listen-client-urls',
-  'listen-client-http-urls',
-  'listen-metrics-urls',
 ];
 
 /** @throws Error `--X is not supported yet` for the first such flag that is in use */
@@ -57,12 +29,6 @@ export function refuseUnsupported(flags: FlagSet, settings: Settings): void {
     if (spec === undefined) throw new TypeError(`there is no flag --${name}`);
     const inUse = JSON.stringify(flags.values.get(name)) !== JSON.stringify(defaultFlagValue(spec));
     if (inUse) throw new Error(`--${name} is not supported yet`);
-  }
-  for (const name of LISTEN_FLAGS) {
-    const secure = settings.urls(name).find(({ scheme }) => scheme.endsWith('s'));
-    if (secure !== undefined) {
-      throw new Error(`--${name} ${secure.text} is not supported yet: no TLS`);
-    }
   }
   if (settings.list('log-outputs').includes('systemd/journal')) {
     throw new Error('--log-outputs systemd/journal is not supported yet');

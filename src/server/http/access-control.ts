@@ -30,7 +30,8 @@ export class AccessControl {
   /** False: the request has been answered. */
   admit(request: IncomingMessage, response: ServerResponse): boolean {
     const host = hostName(request.headers.host ?? '');
-    if (!this.#hosts.has('*') && !this.#hosts.has(host)) {
+    const isSecure = 'encrypted' in request.socket;
+    if (!isSecure && !this.#hosts.has('*') && !this.#hosts.has(host)) {
       this.#logger.warn('rejecting HTTP request to prevent DNS rebinding attacks', { host });
       replyError(response, 421, unknownHostText(host));
       return false;

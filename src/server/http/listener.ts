@@ -41,14 +41,7 @@ export interface Listener {
  * @throws ListenError
  */
 export async function listen(url: MemberUrl, options: ListenOptions): Promise<Listener> {
-  switch (url.scheme) {
-    case 'http':
-      return listenTcp(url, options);
-    case 'unix':
-      return listenUnix(url, options);
-    default:
-      throw new ListenError(`cannot listen on ${url.text}: TLS is not supported yet`, 'ENOTSUP');
-  }
+  return url.scheme.startsWith('unix') ? listenUnix(url, options) : listenTcp(url, options);
 }
 
 async function listenTcp(url: MemberUrl, options: ListenOptions): Promise<Listener> {

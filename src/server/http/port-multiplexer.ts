@@ -1,8 +1,10 @@
 import http from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
 import type { RpcTransport } from '../rpc/transport.js';
+import { type ListenerTls, TlsAcceptor } from '../tls/tls-acceptor.js';
 import { type MemberUrl, remoteAddressOf } from './address.js';
 import { type Listener, listen } from './listener.js';
 import { sniffProtocol } from './protocol-sniffer.js';
@@ -24,16 +26,27 @@ export interface PortMultiplexerOptions {
   readonly maxConnections?: number | undefined;
 }
 
+/** What is spoken on a listener. */
+interface Security {
+  /** Undefined: no TLS. */
+  readonly tls: TlsAcceptor | undefined;
+  /** Plaintext too, or alone. */
+  readonly isPlain: boolean;
+}
+
+const PLAINTEXT: Security = { tls: undefined, isPlain: true };
+
 /**
- * Serves gRPC and HTTP/1 on the same plaintext listeners, told apart by a connection's first bytes
- * (reference: server 4.1). Owns its listeners and every connection that it accepted.
+ * Serves gRPC and HTTP on the same listeners: in plaintext they are told apart by a connection's
+ * first bytes, in TLS by the protocol that the handshake agreed on (reference: server 4.1). Owns
+ * its listeners and every connection that it accepted.
  */
 export class PortMultiplexer {
   readonly #options: PortMultiplexerOptions;
   readonly #http: http.Server;
   readonly #listeners: Listener[] = [];
   /** Connections of which we do not know yet what they speak. */
-  readonly #undecided = new Set<Socket>();
+  readonly #undecided = new Map<Socket, Security>();
   /** Those, and the ones that speak HTTP/1. */
   readonly #sockets = new Set<Socket>();
   #started = false;
@@ -58,21 +71,39 @@ export class PortMultiplexer {
   /**
    * Binds a listener. Connections are accepted at once but not served before {@link start}, as if
    * they waited in the kernel.
+   * @param tls undefined: plaintext
+   * @param isPlain with TLS: plaintext is served on the same address, too
    * @throws ListenError
    */
-  async listen(url: MemberUrl): Promise<Listener> {
+  async listen(url: MemberUrl, tls?: ListenerTls, isPlain = false): Promise<Listener> {
+    const security = tls === undefined ? PLAINTEXT : { tls: this.#acceptor(tls), isPlain };
     const listener = await listen(url, {
       maxConnections: this.#options.maxConnections,
-      onConnection: (socket) => this.#accept(socket),
+      onConnection: (socket) => this.#accept(socket, security),
     });
     this.#listeners.push(listener);
     return listener;
   }
 
+  /** Trap: clients that offer HTTP/1 alone, or nothing, are served too. */
+  #acceptor(tls: ListenerTls): TlsAcceptor {
+    const { rpc, http: handler, logger } = this.#options;
+    const protocols = [
+      ...(rpc === undefined ? [] : ['h2']),
+      ...(rpc !== undefined && handler === undefined ? [] : ['http/1.1']),
+    ];
+    return new TlsAcceptor({
+      tls,
+      protocols,
+      logger,
+      onSecure: (socket, raw) => this.#acceptSecure(socket, raw),
+    });
+  }
+
   /** Starts to serve. */
   start(): void {
     this.#started = true;
-    for (const socket of this.#undecided) this.#sniff(socket);
+    for (const [socket, security] of this.#undecided) this.#decide(socket, security);
   }
 
   /**
@@ -90,7 +121,7 @@ export class PortMultiplexer {
   }
 
   async #closeHttp(graceMillis: number): Promise<void> {
-    for (const socket of this.#undecided) socket.destroy();
+    for (const socket of this.#undecided.keys()) socket.destroy();
     this.#http.close();
     this.#http.closeIdleConnections();
     if (this.#sockets.size === 0) return;
@@ -104,11 +135,21 @@ export class PortMultiplexer {
     timer.cancel();
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, security: Security): void {
     if (this.#closing) {
       socket.destroy();
       return;
     }
+    this.#track(socket);
+    if (!this.#started && this.#undecided.size >= MAX_PARKED_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
+    this.#undecided.set(socket, security);
+    if (this.#started) this.#decide(socket, security);
+  }
+
+  #track(socket: Socket): void {
     socket.on('error', (error) => {
       this.#options.logger.debug('connection failed', {
         'remote-addr': remoteAddressOf(socket),
@@ -117,12 +158,30 @@ export class PortMultiplexer {
     });
     this.#sockets.add(socket);
     socket.once('close', () => this.#forget(socket));
-    if (!this.#started && this.#undecided.size >= MAX_PARKED_CONNECTIONS) {
+  }
+
+  #decide(socket: Socket, { tls, isPlain }: Security): void {
+    if (isPlain) this.#sniff(socket, tls);
+    else tls?.accept(socket);
+  }
+
+  /** A connection whose handshake is over takes the place of the one beneath it. */
+  #acceptSecure(socket: TLSSocket, raw: Socket | undefined): void {
+    const { rpc, http: handler } = this.#options;
+    if (this.#closing) {
       socket.destroy();
       return;
     }
-    this.#undecided.add(socket);
-    if (this.#started) this.#sniff(socket);
+    this.#track(socket);
+    if (raw !== undefined) this.#forget(raw);
+    if (socket.alpnProtocol === 'h2' && rpc !== undefined) {
+      this.#forget(socket);
+      rpc.accept(socket);
+    } else if (handler !== undefined) {
+      this.#http.emit('connection', socket);
+    } else {
+      socket.destroy();
+    }
   }
 
   #forget(socket: Socket): void {
@@ -131,7 +190,7 @@ export class PortMultiplexer {
     if (this.#sockets.size === 0) this.#allClosed?.();
   }
 
-  #sniff(socket: Socket): void {
+  #sniff(socket: Socket, tls: TlsAcceptor | undefined): void {
     let head: Buffer = Buffer.alloc(0);
     const timer = this.#options.clock.setTimer(HEADER_TIMEOUT_MILLIS, () => socket.destroy());
     const stop = (): void => {
@@ -148,8 +207,15 @@ export class PortMultiplexer {
       if (protocol === 'undecided') return;
       stop();
       this.#undecided.delete(socket);
-      if (protocol === 'unknown') socket.destroy();
-      else this.#route(socket, head, protocol);
+      if (protocol === 'tls' && tls !== undefined) {
+        this.#undecided.set(socket, PLAINTEXT);
+        socket.unshift(head);
+        tls.accept(socket);
+      } else if (protocol === 'http1' || protocol === 'http2') {
+        this.#route(socket, head, protocol);
+      } else {
+        socket.destroy();
+      }
     };
     const onEnd = (): void => void socket.destroy();
     socket.on('readable', onReadable);

@@ -25,6 +25,8 @@ const OK: RpcStatus = { code: GrpcCode.OK, message: '' };
 export interface ConnectionState {
   /** Remote address as `host:port`; `@` for a unix socket, as Go prints it. */
   readonly peer: string;
+  /** Common name of the client's verified certificate. */
+  readonly commonName: string | undefined;
   readonly pings: PingPolicy;
   openCalls: number;
 }
@@ -113,6 +115,10 @@ abstract class GrpcJsCall implements CallContext {
 
   get peer(): string {
     return this.#connection.peer;
+  }
+
+  get commonName(): string | undefined {
+    return this.#connection.commonName;
   }
 
   /** Made on first use: few handlers ask, and a controller costs more than an empty call. */

@@ -1,8 +1,8 @@
-import type { Http2Server, IncomingHttpHeaders } from 'node:http2';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 
 /**
- * The two things that `@grpc/grpc-js` does not offer in public. The package is pinned to an exact
+ * The three things that `@grpc/grpc-js` does not offer in public. The package is pinned to an exact
  * version; each access checks its shape, so that an upgrade that moves them fails at start.
  */
 
@@ -39,6 +39,25 @@ export function http2ServerOf(server: Server): Http2Server {
   const [http2Server] = servers.keys();
   return http2Server;
 }
+
+/**
+ * Takes grpc-js's own listener for streams off, so that it gets only those that are for it: it would
+ * answer every other request with 415.
+ */
+export function takeStreamListener(http2Server: Http2Server): StreamListener {
+  const [listener, ...others] = http2Server.listeners('stream');
+  if (listener === undefined || others.length > 0) throw moved("http2Server's stream listener");
+  http2Server.removeAllListeners('stream');
+  return (stream, headers, flags, rawHeaders) =>
+    Reflect.apply(listener, http2Server, [stream, headers, flags, rawHeaders]);
+}
+
+export type StreamListener = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: readonly string[],
+) => void;
 
 function moved(property: string): Error {
   return new Error(`@grpc/grpc-js changed: Server.${property} is not what it was`);

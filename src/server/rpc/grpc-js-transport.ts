@@ -1,4 +1,10 @@
-import type { IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
+import {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { Socket } from 'node:net';
 import {
   type ConnectionInjector,
@@ -11,6 +17,7 @@ import { quoteGo } from '../../base/go-format.js';
 import type { Clock } from '../../platform/clock.js';
 import { GrpcCode } from '../../proto/errors.js';
 import { remoteAddressOf } from '../http/address.js';
+import { verifiedCommonName } from '../tls/verified-common-name.js';
 import {
   type CallEnvironment,
   type ConnectionState,
@@ -24,6 +31,7 @@ import {
   type MethodHandler,
   rawHandler,
   replaceMethodLookup,
+  takeStreamListener,
 } from './grpc-js-internals.js';
 import { PingPolicy } from './ping-policy.js';
 import { type RpcCheck, type RpcObserver, silentRpcObserver } from './rpc-observer.js';
@@ -52,7 +60,12 @@ export interface GrpcJsTransportOptions {
   /** Run in order before each handler. */
   readonly checks?: readonly RpcCheck[];
   readonly observer?: RpcObserver;
+  /** Serves the HTTP/2 requests of TLS connections that are no calls; absent: they are refused. */
+  readonly http?: Http2Listener;
 }
+
+/** Serves one HTTP/2 request. */
+export type Http2Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
 const DEFAULT_MAX_RECEIVE_BYTES = 1_572_864 + 524_288;
 const DEFAULT_MAX_SEND_BYTES = 2 ** 31 - 1;
@@ -74,6 +87,7 @@ export class GrpcJsTransport implements RpcTransport {
   readonly #services = new Set<string>();
   readonly #environment: CallEnvironment;
   readonly #minPingGapMillis: number;
+  readonly #http: Http2Listener | undefined;
   readonly #injector: ConnectionInjector;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new WeakMap<ServerHttp2Session, ConnectionState>();
@@ -86,6 +100,7 @@ export class GrpcJsTransport implements RpcTransport {
   constructor(options: GrpcJsTransportOptions) {
     this.#environment = { clock: options.clock, checks: options.checks ?? [] };
     const keepAlive = options.keepAlive ?? DEFAULT_KEEP_ALIVE;
+    this.#http = options.http;
     this.#minPingGapMillis = keepAlive.minTimeMillis || LIBRARY_MIN_PING_GAP_MILLIS;
     const observer = options.observer ?? silentRpcObserver;
     for (const method of options.methods) {
@@ -106,14 +121,19 @@ export class GrpcJsTransport implements RpcTransport {
     replaceMethodLookup(server, (path) => this.#handlers.get(path) ?? rawHandler(path));
     const http2Server = http2ServerOf(server);
     http2Server.on('session', (session) => this.#watchSession(session));
-    // Runs right before grpc-js builds the call, within the same event.
-    http2Server.prependListener('stream', (stream, headers) => {
+    const serveCall = takeStreamListener(http2Server);
+    http2Server.on('stream', (stream, headers, flags, rawHeaders: readonly string[] = []) => {
+      if (this.#http !== undefined && isSecure(stream.session) && !isCall(headers)) {
+        serveHttp(this.#http, stream, headers, rawHeaders);
+        return;
+      }
       dropEndlessDeadline(headers);
       this.#headers = headers;
       this.#connection =
         stream.session === undefined
           ? undefined
           : this.#connections.get(stream.session as ServerHttp2Session);
+      serveCall(stream, headers, flags, rawHeaders);
     });
   }
 
@@ -151,10 +171,13 @@ export class GrpcJsTransport implements RpcTransport {
   #watchSession(session: ServerHttp2Session): void {
     const connection: ConnectionState = {
       peer: remoteAddressOf(session.socket),
+      commonName: verifiedCommonName(session.socket),
       pings: new PingPolicy(this.#minPingGapMillis),
       openCalls: 0,
     };
     this.#connections.set(session, connection);
+    // Trap: where etcd serves HTTP and calls on one TLS port, it does not judge pings.
+    if (this.#http !== undefined && isSecure(session)) return;
     session.on('ping', () => {
       const now = this.#environment.clock.monotonicMillis();
       if (connection.pings.allow(now, connection.openCalls) || session.destroyed) return;
@@ -185,6 +208,27 @@ export class GrpcJsTransport implements RpcTransport {
 /** What grpc-js gets to hold instead of the call: its own handling never starts. */
 class DetachedCall extends ServerInterceptingCall {
   override start(): void {}
+}
+
+function isSecure(session: { readonly socket: object } | undefined): boolean {
+  return session !== undefined && 'encrypted' in session.socket;
+}
+
+/** Trap: the content type need only contain it (reference: server 4.1). */
+function isCall(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.includes('application/grpc') ?? false;
+}
+
+function serveHttp(
+  listener: Http2Listener,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+): void {
+  listener(
+    new Http2ServerRequest(stream, headers, {}, rawHeaders),
+    new Http2ServerResponse(stream),
+  );
 }
 
 function serverPings(keepAlive: KeepAliveOptions): Record<string, number> {

@@ -24,6 +24,25 @@ function config(parsed: ParsedServerConfig): ServerConfig {
   return parsed.config;
 }
 
+/** What neither flags nor a file set. */
+const NO_TLS = {
+  certFile: '',
+  keyFile: '',
+  clientCertFile: '',
+  clientKeyFile: '',
+  trustedCaFile: '',
+  clientCertAuth: false,
+  crlFile: '',
+  allowedCommonNames: [],
+  allowedHostnames: [],
+  isAutomatic: false,
+  selfSignedYears: 1,
+  skipClientSanVerification: false,
+  cipherSuites: [],
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+};
+
 /** The text of the error that ended the program with code 1. */
 function verifyError(parsed: ParsedServerConfig): unknown {
   expect(parsed).toMatchObject({ kind: 'exit', code: 1, stdout: '', stderr: '' });
@@ -229,6 +248,8 @@ describe('defaults', () => {
       watchProgressNotifyMillis: 600_000,
       downgradeCheckMillis: 5000,
       authToken: 'simple',
+      clientTls: NO_TLS,
+      peerTls: NO_TLS,
       authTokenTtlSeconds: 300,
       bcryptCost: 10,
       cors: ['*'],
@@ -479,12 +500,7 @@ describe('validation', () => {
       'cannot bind both --listen-client-urls and --listen-client-http-urls on the same url http://localhost:2379',
     ],
     [['--initial-cluster=a'], 'empty URL given for "a"'],
-    [['--auto-tls'], '--auto-tls is not supported yet'],
     [['--discovery-srv=example.com'], '--discovery-srv is not supported yet'],
-    [
-      ['--listen-peer-urls=https://127.0.0.1:1'],
-      '--listen-peer-urls https://127.0.0.1:1 is not supported yet: no TLS',
-    ],
     [['--log-outputs=systemd/journal'], '--log-outputs systemd/journal is not supported yet'],
   ])('%j', (argv, text) => {
     expect(verifyError(parse(argv))).toBe(text);
@@ -499,7 +515,7 @@ describe('validation', () => {
       '--listen-client-urls=http://127.0.0.1:1',
       '--auto-compaction-mode=x',
       '--compact-hash-check-time=0',
-      '--auto-tls',
+      '--enable-pprof',
     ];
     const texts = faults.map((_, index) => verifyError(parse(faults.slice(index))));
     expect(texts).toEqual([
@@ -510,7 +526,7 @@ describe('validation', () => {
       expect.stringContaining('--advertise-client-urls is required'),
       expect.stringContaining('auto-compaction-mode'),
       expect.stringContaining('--compact-hash-check-time'),
-      expect.stringContaining('--auto-tls'),
+      expect.stringContaining('--enable-pprof'),
     ]);
   });
 
@@ -686,7 +702,6 @@ client-transport-security:
     ['peer-transport-security: x', 'invalid peer-transport-security'],
     ['initial-cluster-state: x', 'unexpected clusterState "x"'],
     ['feature-gates: X=true', 'unrecognized feature gate: X'],
-    ['client-transport-security: {auto-tls: true}', '--auto-tls is not supported yet'],
   ])('refuses %j', (yaml, text) => {
     expect(verifyError(parseFile(yaml))).toEqual(
       typeof text === 'string' ? text : expect.stringMatching(text),

@@ -224,9 +224,6 @@ describe('PortMultiplexer', () => {
     await expect(port.listen(tcp('192.0.2.1:0'))).rejects.toThrow(
       'listen tcp 192.0.2.1:0: bind: cannot assign requested address',
     );
-    await expect(
-      port.listen({ scheme: 'https', host: 'a:1', path: '', text: 'https://a:1' }),
-    ).rejects.toThrow('cannot listen on https://a:1: TLS is not supported yet');
   });
 
   it('on close finishes open requests and drops idle and silent connections', async () => {
