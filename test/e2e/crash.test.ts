@@ -17,6 +17,8 @@ const FLAGS = ['--snapshot-count=700', '--backend-batch-interval=20ms'];
 /** One start in this many is killed before it serves. */
 const KILLED_START_EVERY = 8;
 const START_MILLIS = 150;
+/** No part of a round takes as long, however busy the machine. */
+const STAGE_MILLIS = 20_000;
 
 const sleep = (millis: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, millis));
@@ -44,7 +46,7 @@ async function writeUntilKilled(
 ): Promise<void> {
   const last = 1 + random.integer(MAX_ACKNOWLEDGEMENTS);
   const delayMillis = random.float() * 3;
-  let killed: Promise<unknown> = Promise.resolve();
+  let killed: Promise<unknown> | undefined;
   await history.write(clientDestination(client), random, (count) => {
     if (count !== last) return;
     const kill = async (): Promise<void> => {
@@ -54,7 +56,28 @@ async function writeUntilKilled(
     };
     killed = kill();
   });
-  await killed;
+  if (killed !== undefined) {
+    await killed;
+    return;
+  }
+  const { stderr } = await server.kill('SIGKILL');
+  throw new Error(`the clients were refused before the kill: ${stderr}`);
+}
+
+/** A server or client that hangs should say where. */
+async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${what} takes longer than ${STAGE_MILLIS} ms`)),
+      STAGE_MILLIS,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 it(
@@ -64,17 +87,20 @@ it(
     const random = seededRandom(SEED);
     const history = new CrashHistory(CLIENTS);
     for (let round = 0; round <= ROUNDS; round++) {
-      const server = await start(directory, random);
+      const name = `of round ${round}, seed ${SEED},`;
+      const server = await inTime(`the start ${name}`, start(directory, random));
       onTestFinished(async () => {
         await server.kill('SIGKILL');
       });
       const client = new Client({ endpoints: [server.endpoint] });
       onTestFinished(() => client.close());
       if (round === 0) await history.begin(clientDestination(client));
-      await history.verify(clientInspection(client)).catch((error: unknown) => {
+      const verified = history.verify(clientInspection(client)).catch((error: unknown) => {
         throw new Error(`round ${round} of seed ${SEED}`, { cause: error });
       });
-      if (round < ROUNDS) await writeUntilKilled(history, server, client, random);
+      await inTime(`the check ${name}`, verified);
+      if (round === ROUNDS) break;
+      await inTime(`the writing ${name}`, writeUntilKilled(history, server, client, random));
     }
     expect(history.acknowledgedCount).toBeGreaterThan(ROUNDS * 20);
     expect(history.revision).toBeGreaterThan(ROUNDS * 10);
