@@ -2,6 +2,8 @@ import { keyText } from '../../base/bytes.js';
 import { type KeyRange, KeyRangeSet } from '../../base/key-range-set.js';
 import { type Permission, Permission_Type } from '../../proto/gen/authpb/auth.js';
 
+const { READ, WRITE, READWRITE } = Permission_Type;
+
 /** What a user may do with keys. */
 export type Access = 'read' | 'write';
 
@@ -14,8 +16,9 @@ export function mergePermissions(permissions: Iterable<Permission>): UserPermiss
   const write: KeyRange[] = [];
   for (const { permType, key, rangeEnd } of permissions) {
     const range = { key: keyText(key), rangeEnd: keyText(rangeEnd) };
-    if (permType !== Permission_Type.WRITE) read.push(range);
-    if (permType !== Permission_Type.READ) write.push(range);
+    // A type that nobody knows allows nothing.
+    if (permType === READ || permType === READWRITE) read.push(range);
+    if (permType === WRITE || permType === READWRITE) write.push(range);
   }
   return { read: new KeyRangeSet(read), write: new KeyRangeSet(write) };
 }
