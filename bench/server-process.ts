@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from './load/connection.js';
-import { encodeRequestHeaders } from './load/hpack.js';
+import { encodeRequestHeaders } from './load/request-headers.js';
 import { requestMaker } from './load/requests.js';
 
 const START_TIMEOUT_MILLIS = 120_000;

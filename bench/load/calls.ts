@@ -1,8 +1,8 @@
 import { Connection, type StreamListener } from './connection.js';
 import { CpuMeter } from './cpu-time.js';
-import { encodeRequestHeaders } from './hpack.js';
 import type { CallsJob, LoadResult } from './job.js';
 import { Latencies } from './latencies.js';
+import { encodeRequestHeaders } from './request-headers.js';
 import { type RequestMaker, requestMaker } from './requests.js';
 
 /** Runs a closed loop of unary calls. */

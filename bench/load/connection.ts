@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { HeaderDecoder, type HeaderField } from './hpack.js';
+import { HeaderDecoder, type HeaderField } from '../../src/base/http2/hpack.js';
 
 const FRAME_HEADER_LENGTH = 9;
 const MAX_FRAME_LENGTH = 16_384;

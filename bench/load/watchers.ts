@@ -1,9 +1,9 @@
 import { Connection, type StreamListener } from './connection.js';
 import { CpuMeter } from './cpu-time.js';
-import { encodeRequestHeaders } from './hpack.js';
 import type { LoadResult, WatchJob } from './job.js';
 import { Latencies } from './latencies.js';
 import { MessageCounter } from './message-counter.js';
+import { encodeRequestHeaders } from './request-headers.js';
 import { requestMaker, watchCreateMessage } from './requests.js';
 
 /** How long the last events may take after the writer has stopped. */

@@ -2,10 +2,11 @@ import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:htt
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCalls } from '../../bench/load/calls.js';
 import { Connection } from '../../bench/load/connection.js';
-import { encodeRequestHeaders, HeaderDecoder } from '../../bench/load/hpack.js';
-import { decodeHuffman } from '../../bench/load/huffman.js';
 import type { CallsJob } from '../../bench/load/job.js';
+import { encodeRequestHeaders } from '../../bench/load/request-headers.js';
 import { benchKey } from '../../bench/load/requests.js';
+import { HeaderDecoder } from '../../src/base/http2/hpack.js';
+import { decodeHuffman } from '../../src/base/http2/huffman.js';
 import { PutRequest } from '../../src/proto/gen/etcdserverpb/rpc.js';
 
 /** Answers each gRPC call with the status that `statusOf` gives for its request message. */

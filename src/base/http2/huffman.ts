@@ -25,41 +25,63 @@ const CODE_LENGTHS = [
 const END_OF_STRING = 256;
 const LONGEST_CODE = 30;
 
-/** Key: code length * 2^30 + code. */
-const SYMBOLS = new Map<number, number>();
-const codeKey = (length: number, code: number): number => length * 2 ** LONGEST_CODE + code;
+/**
+ * The code as a tree: `TREE[2 * node + bit]` is the next node, or -1 - symbol at a leaf. A complete
+ * code of 257 symbols has 256 inner nodes.
+ */
+const TREE = new Int16Array(2 * END_OF_STRING);
+/** Depth of each node on the path of ones, which is the only padding allowed; 0: not on it. */
+const PADDING_DEPTH = new Uint8Array(END_OF_STRING);
 
+function plant(symbol: number, code: number, length: number): void {
+  let node = 0;
+  for (let bit = length - 1; bit > 0; bit--) {
+    const edge = 2 * node + ((code >>> bit) & 1);
+    if (TREE[edge] === 0) TREE[edge] = nodeCount++;
+    node = TREE[edge] ?? 0;
+  }
+  TREE[2 * node + (code & 1)] = -1 - symbol;
+}
+
+let nodeCount = 1;
 let nextCode = 0;
 for (let length = 1; length <= LONGEST_CODE; length++) {
   for (let symbol = 0; symbol <= END_OF_STRING; symbol++) {
-    if (CODE_LENGTHS[symbol] !== length) continue;
-    SYMBOLS.set(codeKey(length, nextCode), symbol);
-    nextCode += 1;
+    if (CODE_LENGTHS[symbol] === length) plant(symbol, nextCode++, length);
   }
   nextCode *= 2;
 }
+for (let depth = 1, node = 0; depth <= 7; depth++) {
+  node = TREE[2 * node + 1] ?? 0;
+  PADDING_DEPTH[node] = depth;
+}
 
-/** Decodes a Huffman-coded string literal; throws if it is none. */
+/** A string that is not Huffman-coded as it says. */
+export class HuffmanError extends Error {}
+
+/**
+ * Decodes a Huffman-coded string literal: one Latin-1 character a byte.
+ * @throws HuffmanError
+ */
 export function decodeHuffman(bytes: Buffer, start: number, end: number): string {
-  let text = '';
-  let code = 0;
+  // The shortest code has five bits.
+  const text = Buffer.allocUnsafe(Math.ceil(((end - start) * 8) / 5));
   let length = 0;
+  let node = 0;
   for (let position = start; position < end; position++) {
-    const byte = bytes.readUInt8(position);
+    const byte = bytes[position] ?? 0;
     for (let bit = 7; bit >= 0; bit--) {
-      code = code * 2 + ((byte >> bit) & 1);
-      length += 1;
-      const symbol = SYMBOLS.get(codeKey(length, code));
-      if (symbol === undefined) {
-        if (length >= LONGEST_CODE) throw new Error('HPACK: no such Huffman code');
+      const next = TREE[2 * node + ((byte >>> bit) & 1)] ?? 0;
+      if (next >= 0) {
+        node = next;
         continue;
       }
-      if (symbol === END_OF_STRING) throw new Error('HPACK: end-of-string symbol in a string');
-      text += String.fromCharCode(symbol);
-      code = 0;
-      length = 0;
+      const symbol = -1 - next;
+      if (symbol === END_OF_STRING) throw new HuffmanError('end-of-string symbol in a string');
+      text[length++] = symbol;
+      node = 0;
     }
   }
-  if (length > 7 || code !== 2 ** length - 1) throw new Error('HPACK: wrong Huffman padding');
-  return text;
+  if (node !== 0 && PADDING_DEPTH[node] === 0) throw new HuffmanError('wrong padding');
+  return text.toString('latin1', 0, length);
 }
