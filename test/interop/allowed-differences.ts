@@ -276,3 +276,45 @@ export const urlAsAuthority: Difference = {
   }),
   actual: stderr((text) => /stream terminated by RST_STREAM[^)]*/.exec(text)?.[0] ?? text),
 };
+
+// Users and roles
+
+const rootSections: Edit = (text) =>
+  text.replace(
+    'KV Read:\nKV Write:\n',
+    'KV Read:\n\t[, <open ended>\nKV Write:\n\t[, <open ended>\n',
+  );
+
+export const rootRoleText: Difference = {
+  because: 'cli 7: the role root without permissions is shown as one for all keys since 3.5',
+  oracle: stdout(rootSections),
+};
+
+export const rootRolePermission: Difference = {
+  because:
+    'semantics 7.1: the role root has a permission for all keys since 3.5; etcdctl of 3.4 takes ' +
+    'an empty key for a prefix',
+  oracle: stdout((text) =>
+    rootSections(text)
+      .replaceAll('<open ended>', '<open ended> (prefix )')
+      .replace(/\}\}$/m, '},"perm":[{"permType":2,"range_end":"AA=="}]}'),
+  ),
+};
+
+export const invalidRange: Difference = {
+  because: 'semantics 7.2: a range whose end is not above its key is refused since 3.5',
+  oracle: () => ({
+    stdout: '',
+    stderr: 'Error: etcdserver: invalid auth management\n',
+    exit: 1,
+  }),
+};
+
+export const leaseNeedsUser: Difference = {
+  because: 'semantics 7.4: to grant a lease takes an identity; early releases ask for none',
+  oracle: () => ({
+    stdout: '',
+    stderr: 'Error: failed to grant lease (etcdserver: user name is empty)\n',
+    exit: 1,
+  }),
+};

@@ -53,10 +53,14 @@ export function cleanOutcome(
   return { stdout: tidy(stdout), stderr: tidy(withoutLogLines(stderr)), exit };
 }
 
-/** Log lines have times, addresses and file names of their own. */
+/**
+ * Log lines have times, addresses and file names of their own. The program `stty` that etcdctl runs
+ * to turn the echo off complains where stdin is no terminal.
+ */
 function withoutLogLines(text: string): string {
+  const noise = /^\{"level":|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [A-Z] \| |^stty: /;
   return text
     .split('\n')
-    .filter((line) => !/^\{"level":|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [A-Z] \| /.test(line))
+    .filter((line) => !noise.test(line))
     .join('\n');
 }
