@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.js';
+import { isEtcdError } from '../proto/errors.js';
 import type { MemoryStorage } from '../raft/memory-storage.js';
 import type { ConfState } from '../raft/types.js';
 import type { Backend } from '../storage/backend/backend.js';
@@ -25,8 +26,13 @@ export interface DiskSnapshotsOptions {
   readonly catchUpEntries: number;
   /** The configuration as applied so far. */
   readonly confState: () => ConfState;
-  /** Writes the `.snap` file; durable when it resolves. */
-  readonly saveFile: (point: SnapshotPoint) => Promise<void>;
+  /**
+   * Takes down the membership as it is now. The result writes it to the `.snap` file, which is
+   * durable when that resolves.
+   */
+  readonly captureFile: (point: SnapshotPoint) => () => Promise<void>;
+  /** Resolves when the log on disk says that the entry at `index` is committed. */
+  readonly whenCommitSaved: (index: number) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -53,7 +59,10 @@ export class DiskSnapshots {
     if (this.#running !== undefined) return;
     if (index - this.#lastIndex <= this.#options.snapshotCount) return;
     this.#running = this.#save(index)
-      .catch((error: unknown) => this.#options.onFatal(error))
+      .catch((error: unknown) => {
+        // A member that stops makes no more snapshots; the next start replays a little more.
+        if (!isEtcdError(error, 'Stopped')) this.#options.onFatal(error);
+      })
       .finally(() => {
         this.#running = undefined;
       });
@@ -73,10 +82,11 @@ export class DiskSnapshots {
   }
 
   async #save(index: number): Promise<void> {
-    const { storage, backend, wal, logger, confState, saveFile } = this.#options;
+    const { storage, backend, wal, logger, confState, captureFile } = this.#options;
     const term = storage.term(index);
     if (term === undefined) throw new Error(`the applied entry ${index} is not in the log`);
     const point: SnapshotPoint = { index, term, confState: confState() };
+    const saveFile = captureFile(point);
     logger.info('triggering snapshot', {
       'local-member-applied-index': index,
       'local-member-snapshot-index': this.#lastIndex,
@@ -85,7 +95,9 @@ export class DiskSnapshots {
     });
     // Until the commit is durable, the log is the only place that holds the latest changes.
     await backend.commit();
-    await saveFile(point);
+    await saveFile();
+    // After a crash the log must not know of a snapshot beyond what it knows to be committed.
+    await this.#options.whenCommitSaved(index);
     await wal.saveSnapshot(point);
     wal.releaseTo(index);
     this.#lastIndex = index;

@@ -74,7 +74,7 @@ export interface MemberParts extends ReplicatedState {
   /** Index of the snapshot that the log was read from. */
   readonly snapshotIndex: number;
   readonly confState: ConfState;
-  readonly saveSnapshotFile: (point: SnapshotPoint) => Promise<void>;
+  readonly captureSnapshotFile: (point: SnapshotPoint) => () => Promise<void>;
   readonly metrics?: MemberMetrics;
   /** The member can't go on; called once. */
   readonly onFatal: (error: unknown) => void;
@@ -370,7 +370,7 @@ export class LocalMember {
   }
 
   #newSnapshots(settings: MemberSettings): DiskSnapshots {
-    const { backend, wal, storage, logger, saveSnapshotFile } = this.#parts;
+    const { backend, wal, storage, logger, captureSnapshotFile } = this.#parts;
     return new DiskSnapshots(
       {
         backend,
@@ -380,7 +380,8 @@ export class LocalMember {
         snapshotCount: settings.snapshotCount,
         catchUpEntries: settings.snapshotCatchUpEntries,
         confState: () => this.#confState,
-        saveFile: saveSnapshotFile,
+        captureFile: captureSnapshotFile,
+        whenCommitSaved: (index) => this.#loop.whenCommitSaved(index),
         onFatal: (error) => this.#fail(error),
       },
       this.#parts.snapshotIndex,

@@ -255,7 +255,7 @@ async function join(
     quota: new Quota(settings.quotaBytes, () => backend.size().allocated),
     snapshotIndex: log.snapshotIndex,
     confState,
-    saveSnapshotFile: snapshotSaver(options, cluster),
+    captureSnapshotFile: snapshotSaver(options, cluster),
     onFatal,
     ...(metrics === undefined ? {} : { metrics: metrics.member }),
   });
@@ -341,7 +341,7 @@ function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage)
 function snapshotSaver(
   { fs, clock, logger, directories }: OpenMemberOptions,
   cluster: Cluster,
-): (point: SnapshotPoint) => Promise<void> {
+): (point: SnapshotPoint) => () => Promise<void> {
   const snapshotter = new Snapshotter(fs, directories.snap, {
     clock,
     logger: logger.at('snap/snapshotter.ts'),
@@ -353,6 +353,6 @@ function snapshotSaver(
       removed: cluster.removedIds(),
       clusterVersion: cluster.version,
     });
-    return snapshotter.save({ index, term, confState, data });
+    return () => snapshotter.save({ index, term, confState, data });
   };
 }

@@ -12,6 +12,7 @@ import {
   type SoftState,
 } from '../../raft/types.js';
 import type { WalWriter } from '../../storage/wal/writer.js';
+import { IndexWaits } from './index-waits.js';
 import { ReadRounds } from './read-rounds.js';
 
 /** Entries applied before the event loop gets a chance to do something else. */
@@ -49,12 +50,6 @@ interface Proposal {
   readonly onDropped: (error: unknown) => void;
 }
 
-interface AppliedWait {
-  readonly index: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * Carries out what Raft decided. The order of things, in one place:
  *
@@ -77,7 +72,8 @@ export class RaftLoop {
   /** Position in the first of the applies. */
   #applyPosition = 0;
   #applied: number;
-  #appliedWaits: AppliedWait[] = [];
+  readonly #appliedWaits = new IndexWaits();
+  readonly #commitWaits = new IndexWaits();
   #leader = NONE;
   #scheduled = false;
   #writing: Promise<void> | undefined;
@@ -142,7 +138,20 @@ export class RaftLoop {
     if (this.#stopError !== undefined) throw this.#stopError.error;
     this.#schedule();
     const index = await this.#reads.wait();
-    if (index > this.#applied) await this.#waitApplied(index);
+    if (index > this.#applied) await this.#appliedWaits.wait(index);
+  }
+
+  /**
+   * Resolves when the log on disk says that the entry at `index` is committed: a snapshot there
+   * would otherwise vouch for what the log does not yet.
+   * @throws EtcdError Stopped
+   */
+  whenCommitSaved(index: number): Promise<void> {
+    return this.#savedCommit() >= index ? Promise.resolve() : this.#commitWaits.wait(index);
+  }
+
+  #savedCommit(): number {
+    return this.#options.storage.initialState().hardState?.commit ?? 0;
   }
 
   /** Campaigns now instead of after a silence. */
@@ -170,9 +179,8 @@ export class RaftLoop {
     const proposals = this.#proposals;
     this.#proposals = [];
     for (const { onDropped } of proposals) onDropped(error);
-    const waits = this.#appliedWaits;
-    this.#appliedWaits = [];
-    for (const { reject } of waits) reject(error);
+    this.#appliedWaits.close(error);
+    this.#commitWaits.close(error);
   }
 
   #schedule(): void {
@@ -286,6 +294,7 @@ export class RaftLoop {
       const messages = node.appendDone(append);
       if (messages.length > 0) send(messages);
     }
+    this.#commitWaits.wake(this.#savedCommit());
     // What came in while the disk was busy goes into the next write at once.
     this.#turn();
   }
@@ -329,16 +338,6 @@ export class RaftLoop {
 
   #afterApply(): void {
     this.#options.onApplied(this.#applied);
-    if (this.#appliedWaits.length === 0) return;
-    const waits = this.#appliedWaits;
-    this.#appliedWaits = waits.filter(({ index }) => index > this.#applied);
-    for (const { index, resolve } of waits) if (index <= this.#applied) resolve();
-  }
-
-  #waitApplied(index: number): Promise<void> {
-    if (this.#stopError !== undefined) return Promise.reject(this.#stopError.error);
-    return new Promise((resolve, reject) => {
-      this.#appliedWaits.push({ index, resolve, reject });
-    });
+    this.#appliedWaits.wake(this.#applied);
   }
 }
