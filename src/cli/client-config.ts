@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ClientOptions } from '../client/client.js';
 import { fileErrorText } from '../platform/file-error-text.js';
+import { checkKeyPair, parseCertificates } from '../platform/key-pair.js';
 import { CommandFailure, ExitCode } from './exit.js';
 import type { GlobalValues } from './global-flags.js';
 import { askSecret } from './prompt.js';
@@ -36,10 +37,33 @@ export function tlsOptions(
   if (!asked && flags['insecure-transport'] && !insecureSkipVerify) return undefined;
   return {
     insecureSkipVerify,
-    ...(cert === '' ? {} : { cert: readPem(cert), key: readPem(key) }),
-    ...(cacert === '' ? {} : { ca: readPem(cacert) }),
+    ...(cert === '' ? {} : readPair(cert, key)),
+    ...(cacert === '' ? {} : { ca: readAuthorities(cacert) }),
     ...(discoveryName === undefined ? {} : { serverName: discoveryName }),
   };
+}
+
+function readPair(certPath: string, keyPath: string): Pick<TlsOptions, 'cert' | 'key'> {
+  const cert = readPem(certPath);
+  const key = readPem(keyPath);
+  checkTls(() => checkKeyPair(cert, key));
+  return { cert, key };
+}
+
+/** Trap: a file without a certificate is no error; it trusts nobody. */
+function readAuthorities(path: string): Buffer {
+  const pem = readPem(path);
+  checkTls(() => parseCertificates(pem));
+  return pem;
+}
+
+/** Material that cannot be used ends the command before it connects. */
+function checkTls(check: () => unknown): void {
+  try {
+    check();
+  } catch (error) {
+    throw badTls(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function readPem(path: string): Buffer {

@@ -29,6 +29,12 @@ interface Finding {
 
 const CHECK_CA = 'give the CA that signed it with --cacert';
 
+const NO_COMMON_VERSION: Finding = {
+  layer: 'tls',
+  problem: 'the server speaks no TLS version that we speak',
+  hint: 'we speak 1.2 and 1.3: see its --tls-min-version and --tls-max-version',
+};
+
 const BY_CODE: Readonly<Record<string, Finding>> = {
   ECONNREFUSED: {
     layer: 'tcp',
@@ -72,38 +78,110 @@ const BY_CODE: Readonly<Record<string, Finding>> = {
     problem: "the server's certificate is signed by an unknown authority",
     hint: CHECK_CA,
   },
-  CERT_HAS_EXPIRED: { layer: 'tls', problem: "the server's certificate has expired" },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
+  CERT_HAS_EXPIRED: {
     layer: 'tls',
-    problem: "the server's certificate is not valid for this host name",
+    problem: "the server's certificate has expired",
+    hint: 'it has to be renewed on the server, unless the clock here is wrong; `etcdkit cert inspect` shows it',
   },
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: {
+  CERT_NOT_YET_VALID: {
+    layer: 'tls',
+    problem: "the server's certificate is not valid yet",
+    hint: 'is the clock right, here and on the server?',
+  },
+  INVALID_PURPOSE: {
+    layer: 'tls',
+    problem: "the server's certificate is not meant for servers",
+    hint: 'it needs the extended key usage serverAuth',
+  },
+  ERR_SSL_UNSUPPORTED_PROTOCOL: NO_COMMON_VERSION,
+};
+
+/** Alerts by which a server says what it does not like, by the end of OpenSSL's names for them. */
+const BY_ALERT: Readonly<Record<string, Finding>> = {
+  CERTIFICATE_REQUIRED: {
     layer: 'tls',
     problem: 'the server requires a client certificate',
     hint: 'give --cert and --key',
   },
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: {
+  UNKNOWN_CA: {
     layer: 'tls',
     problem: 'the server does not trust our client certificate',
+    hint: 'give one with --cert and --key that an authority of its --trusted-ca-file signed',
   },
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: {
+  BAD_CERTIFICATE: {
     layer: 'tls',
     // Go servers send this for a certificate that is missing, too.
     problem: 'the server wants a client certificate that it trusts',
     hint: 'give --cert and --key',
   },
+  CERTIFICATE_EXPIRED: {
+    layer: 'tls',
+    problem: 'the server says that our client certificate has expired',
+    hint: 'give a newer one with --cert and --key',
+  },
+  CERTIFICATE_REVOKED: {
+    layer: 'tls',
+    problem: 'the server says that our client certificate is revoked',
+    hint: 'give another one with --cert and --key',
+  },
+  HANDSHAKE_FAILURE: {
+    layer: 'tls',
+    problem: 'the server refused the TLS handshake',
+    hint: 'it may require a client certificate (--cert and --key), or have no cipher suite in common with us',
+  },
+  PROTOCOL_VERSION: NO_COMMON_VERSION,
 };
+
+/** Trap: the prefix depends on the version of TLS and of OpenSSL. */
+const ALERT_CODE = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_ALERT_(.+)$/;
+
+function findingOf(error: NodeJS.ErrnoException | undefined): Finding | undefined {
+  const code = error?.code ?? '';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(error);
+  const alert = ALERT_CODE.exec(code)?.[1];
+  return alert === undefined ? BY_CODE[code] : BY_ALERT[alert];
+}
+
+function wrongName(error: object | undefined): Finding {
+  const { host, cert }: { host?: unknown; cert?: { subjectaltname?: unknown } } = error ?? {};
+  const names = typeof cert?.subjectaltname === 'string' ? cert.subjectaltname : '';
+  const wanted = typeof host === 'string' ? host : 'this host name';
+  return {
+    layer: 'tls',
+    problem:
+      names === ''
+        ? `the server's certificate is not valid for ${wanted}: it names no host`
+        : `the server's certificate is not valid for ${wanted}, only for ${names}`,
+    hint: 'use a name that it is valid for in --endpoints, or have the certificate issued for this one',
+  };
+}
+
+/** What is known of an attempt beside its error. */
+export interface AttemptFacts {
+  readonly secure: boolean;
+  /** We had a certificate to show. */
+  readonly hasCertificate: boolean;
+}
 
 /** Finds out what a failed connection attempt tells. `stage` is what was being tried. */
 export function diagnoseFailure(
   endpoint: string,
   stage: ConnectionStage,
   error: Error | undefined,
+  facts: AttemptFacts = { secure: false, hasCertificate: false },
 ): ConnectionDiagnosis {
-  const code = error === undefined ? undefined : (error as NodeJS.ErrnoException).code;
-  const finding = code === undefined ? undefined : BY_CODE[code];
-  if (finding !== undefined) {
-    return { endpoint, ...finding };
+  const finding = findingOf(error);
+  if (finding !== undefined) return { endpoint, ...finding };
+  if (stage === 'http2' && facts.secure) {
+    // Trap: a server that speaks TLS 1.3 judges our certificate when we think that all is well.
+    return {
+      endpoint,
+      layer: 'tls',
+      problem: 'the server ended the connection right after the TLS handshake',
+      hint: facts.hasCertificate
+        ? 'it may not accept our client certificate: see --cert and --key'
+        : 'it may require a client certificate: give --cert and --key',
+    };
   }
   if (stage === 'http2') {
     return {

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { systemRoots } from '../../platform/system-roots.js';
 import {
   type ConnectionDiagnosis,
   type ConnectionStage,
@@ -46,13 +47,26 @@ export async function connectEndpoint(
     const problem = endpoint.target.reason;
     throw new ConnectFailure({ endpoint: endpoint.text, layer: 'address', problem });
   }
-  const attempt = new ConnectAttempt(endpoint, options, signal);
+  const attempt = new ConnectAttempt(endpoint, await withRoots(endpoint, options), signal);
   try {
     const session = await attempt.run();
     return new Http2Connection(endpoint, session, options);
   } catch (error) {
     throw new ConnectFailure(await attempt.diagnose(error instanceof Error ? error : undefined));
   }
+}
+
+let roots: Promise<string> | undefined;
+
+/** Where no authority is given, those count that the system trusts. */
+async function withRoots(
+  endpoint: Endpoint,
+  options: ConnectionOptions,
+): Promise<ConnectionOptions> {
+  const { tls } = options;
+  if (!endpoint.secure || tls.ca !== undefined || tls.insecureSkipVerify === true) return options;
+  roots ??= systemRoots();
+  return { ...options, tls: { ...tls, ca: await roots } };
 }
 
 function dial(endpoint: Endpoint, tls: ClientTlsOptions): Socket {
@@ -148,7 +162,8 @@ class ConnectAttempt {
   async diagnose(error: Error | undefined): Promise<ConnectionDiagnosis> {
     const { text, secure } = this.endpoint;
     if (this.stage !== 'http2' || secure || this.signal.aborted) {
-      return diagnoseFailure(text, this.stage, error);
+      const hasCertificate = this.options.tls.cert !== undefined;
+      return diagnoseFailure(text, this.stage, error, { secure, hasCertificate });
     }
     const firstBytes = await this.probeFirstBytes();
     // Trap: a TLS server hangs up on plaintext, usually without a word.
