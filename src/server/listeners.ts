@@ -4,6 +4,7 @@ import type { TlsConfig } from './config/tls-config.js';
 import type { MemberUrl } from './http/address.js';
 import type { PortMultiplexer } from './http/port-multiplexer.js';
 import type { ServerPlatform } from './platform.js';
+import type { WatchedFile } from './tls/expiry-watch.js';
 import { prepareListenerTls, withAddressCheck } from './tls/listener-tls.js';
 import type { ListenerTls } from './tls/tls-acceptor.js';
 
@@ -39,6 +40,12 @@ export async function prepareTls(
     urls: [...config.listenClientUrls, ...config.listenClientHttpUrls],
   });
   return { peer, client, metrics: client === undefined ? undefined : withAddressCheck(client) };
+}
+
+/** The certificates that listeners depend on, each file once. */
+export function watchedFiles({ peer, client }: ServerTls): WatchedFile[] {
+  const all = [...(peer?.watched ?? []), ...(client?.watched ?? [])];
+  return [...new Map(all.map((file) => [file.path, file])).values()];
 }
 
 /** One kind of listeners. */

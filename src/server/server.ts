@@ -17,7 +17,13 @@ import {
   type HttpHandlerOptions,
 } from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
-import { bindListeners, isSecure, type ListenerGroup, prepareTls } from './listeners.js';
+import {
+  bindListeners,
+  isSecure,
+  type ListenerGroup,
+  prepareTls,
+  watchedFiles,
+} from './listeners.js';
 import type { LocalMember } from './local-member.js';
 import { formatId } from './membership/member.js';
 import { partMetrics, refreshGauges } from './metrics/part-metrics.js';
@@ -31,6 +37,7 @@ import { GrpcJsTransport, type Http2Listener } from './rpc/grpc-js-transport.js'
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
+import { ExpiryWatch } from './tls/expiry-watch.js';
 
 /** How long a lease may go without telling the other members how much time it has left, ms. */
 const LEASE_CHECKPOINT_MILLIS = 5 * 60 * 1000;
@@ -92,6 +99,7 @@ class Server implements EtcdServer {
   readonly #streams = new OpenStreams();
   readonly #leaderStreams = new OpenStreams(requiresLeader);
   #jobs: readonly BackgroundJob[] = [];
+  #certificates: ExpiryWatch | undefined;
   #transport: GrpcJsTransport | undefined;
   #opened: OpenedMember | undefined;
   #tokens: TokenProvider = noTokens;
@@ -161,6 +169,7 @@ class Server implements EtcdServer {
     }
     member.start();
     for (const job of this.#jobs) job.start();
+    this.#certificates?.start();
     await publish(
       member,
       {
@@ -188,6 +197,12 @@ class Server implements EtcdServer {
   async #listen(): Promise<void> {
     const config = this.#config;
     const tls = await prepareTls(config, this.#platform, this.#logger);
+    this.#certificates = new ExpiryWatch({
+      files: watchedFiles(tls),
+      clock: this.#platform.clock,
+      logger: this.#logger,
+      notAfter: this.#metrics.tls.notAfter,
+    });
     const bind = (group: Omit<ListenerGroup, 'logger' | 'settings'>): Promise<string[]> => {
       const settings = group.kind === 'peer' ? config.peerTls : config.clientTls;
       return bindListeners({ ...group, settings, logger: this.#logger });
@@ -406,6 +421,7 @@ class Server implements EtcdServer {
         this.#peers.close(0),
       ]);
       for (const job of this.#jobs) await job.stop();
+      await this.#certificates?.stop();
     } finally {
       try {
         await this.#opened?.member.stop();

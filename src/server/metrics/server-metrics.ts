@@ -6,6 +6,7 @@ import {
   healthMetrics,
   leaseMetrics,
   scrapeMetrics,
+  tlsMetrics,
   watchMetrics,
 } from './service-metrics.js';
 import { backendMetrics, mvccMetrics, snapMetrics, walMetrics } from './storage-metrics.js';
@@ -34,5 +35,6 @@ export function createServerMetrics(options: ServerMetricsOptions) {
     network: networkMetrics(registry),
     peers: peerMetrics(registry),
     scrape: scrapeMetrics(registry),
+    tls: tlsMetrics(registry),
   };
 }

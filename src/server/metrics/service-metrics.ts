@@ -27,6 +27,16 @@ export function leaseMetrics(registry: MetricRegistry) {
   };
 }
 
+export function tlsMetrics(registry: MetricRegistry) {
+  return {
+    notAfter: registry.labelledGauge(
+      'etcdkit_certificate_not_after_timestamp_seconds',
+      'When the first certificate of a file that the server uses ends, seconds since the Unix epoch.',
+      'path',
+    ),
+  };
+}
+
 export function watchMetrics(registry: MetricRegistry) {
   const sendLoop = (name: string, help: string) =>
     registry.histogram(`etcd_debugging_server_watch_send_loop_${name}`, help, DISK_SECONDS);

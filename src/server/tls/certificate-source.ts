@@ -14,14 +14,14 @@ export interface KeyPair {
 export class CertificateSource {
   readonly certFile: string;
   readonly keyFile: string;
-  readonly #readFile: ReadFile;
+  readonly readFile: ReadFile;
   #current: KeyPair | undefined;
   #loading: Promise<KeyPair> | undefined;
 
   constructor(certFile: string, keyFile: string, readFile: ReadFile) {
     this.certFile = certFile;
     this.keyFile = keyFile;
-    this.#readFile = readFile;
+    this.readFile = readFile;
   }
 
   /**
@@ -38,8 +38,8 @@ export class CertificateSource {
 
   async #load(): Promise<KeyPair> {
     const [certificate, key] = await Promise.all([
-      readNamed(this.#readFile, this.certFile),
-      readNamed(this.#readFile, this.keyFile),
+      readNamed(this.readFile, this.certFile),
+      readNamed(this.readFile, this.keyFile),
     ]);
     const current = this.#current;
     if (current?.certificate.equals(certificate) && current.key.equals(key)) return current;

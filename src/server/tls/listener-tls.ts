@@ -16,6 +16,7 @@ import {
   hostnameCheck,
   revocationCheck,
 } from './client-checks.js';
+import type { WatchedFile } from './expiry-watch.js';
 import { selfSignedPair } from './self-signed.js';
 import type { ListenerTls } from './tls-acceptor.js';
 
@@ -58,6 +59,7 @@ export async function prepareListenerTls(
     minVersion: config.minVersion,
     maxVersion: config.maxVersion,
     ciphers,
+    watched: watchedFiles(options, source),
   };
 }
 
@@ -150,6 +152,17 @@ function certificateChecks({ config, endpoint, readFile }: ListenerTlsOptions): 
     checks.push(addressCheck(systemResolver));
   }
   return checks;
+}
+
+function watchedFiles(
+  { config, readFile }: ListenerTlsOptions,
+  source: CertificateSource,
+): WatchedFile[] {
+  const named = [config.clientCertFile, config.trustedCaFile].filter((path) => path !== '');
+  return [
+    { path: source.certFile, readFile: source.readFile },
+    ...named.map((path) => ({ path, readFile })),
+  ];
 }
 
 function quoteList(names: readonly string[]): string {

@@ -5,6 +5,7 @@ import type { Logger } from '../../base/logger.js';
 import { remoteAddressOf } from '../http/address.js';
 import type { CertificateSource, KeyPair } from './certificate-source.js';
 import type { CertificateCheck } from './client-checks.js';
+import type { WatchedFile } from './expiry-watch.js';
 import { handshakeErrorText, namesOf, verificationErrorText } from './go-tls-errors.js';
 import { rawSocketOf } from './node-tls-internals.js';
 
@@ -22,6 +23,8 @@ export interface ListenerTls {
   readonly checks: readonly CertificateCheck[];
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   readonly maxVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Certificates whose end is worth knowing in time. */
+  readonly watched: readonly WatchedFile[];
   /** In OpenSSL's names; undefined: its own choice. */
   readonly ciphers: string | undefined;
 }
