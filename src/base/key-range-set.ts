@@ -34,18 +34,16 @@ export class KeyRangeSet {
 
   /**
    * Whether every key of the range is in the set.
-   * A range whose end is not above its key holds no key; it counts as covered by an interval that
-   * reaches over both of its bounds, as etcd's does.
+   * Trap: a range whose end is not above its key holds no key; for etcd the right to it is the right
+   * to its first key.
    */
   covers(key: KeyText, rangeEnd: RangeEnd): boolean {
-    const end = endOf({ key, rangeEnd });
-    const isEmpty = end !== undefined && end <= key;
-    const position = this.#lastStartAtOrBelow(isEmpty ? end : key);
-    const start = this.#starts[position];
-    if (start === undefined || (isEmpty && start === end)) return false;
+    const position = this.#lastStartAtOrBelow(key);
+    if (position < 0) return false;
     const limit = this.#ends[position];
     if (limit === undefined) return true;
-    return isEmpty ? key < limit : end !== undefined && end <= limit;
+    const end = endOf({ key, rangeEnd });
+    return end !== undefined && end <= limit && key < limit;
   }
 
   /** Ranges come in the order of their keys. */
