@@ -31,6 +31,7 @@ const PURE = [
   'src/server/membership/',
   'src/server/auth/',
   'src/server/alarm/',
+  'src/server/auth/',
   'src/server/compactor/',
 ];
 
