@@ -156,6 +156,10 @@ function wrongName(error: object | undefined): Finding {
   };
 }
 
+function hasEnded(error: NodeJS.ErrnoException | undefined): boolean {
+  return error === undefined || error.code === 'ECONNRESET';
+}
+
 /** What is known of an attempt beside its error. */
 export interface AttemptFacts {
   readonly secure: boolean;
@@ -172,12 +176,12 @@ export function diagnoseFailure(
 ): ConnectionDiagnosis {
   const finding = findingOf(error);
   if (finding !== undefined) return { endpoint, ...finding };
-  if (stage === 'http2' && facts.secure) {
-    // Trap: a server that speaks TLS 1.3 judges our certificate when we think that all is well.
+  if (facts.secure && (stage === 'http2' || (stage === 'tls' && hasEnded(error)))) {
+    // Trap: in TLS 1.3 a server judges our certificate when we think that all is well.
     return {
       endpoint,
       layer: 'tls',
-      problem: 'the server ended the connection right after the TLS handshake',
+      problem: `the server ended the connection ${stage === 'tls' ? 'in' : 'right after'} the TLS handshake`,
       hint: facts.hasCertificate
         ? 'it may not accept our client certificate: see --cert and --key'
         : 'it may require a client certificate: give --cert and --key',

@@ -70,7 +70,8 @@ async function generate({ hosts, clock, random }: SelfSignedOptions, notAfterMil
     notBeforeMillis: clock.wallMillis(),
     notAfterMillis,
     isCa: true,
-    keyUsage: KeyUsage.keyEncipherment | KeyUsage.digitalSignature | KeyUsage.certSign,
+    keyUsage:
+      KeyUsage.keyEncipherment | KeyUsage.digitalSignature | KeyUsage.certSign | KeyUsage.crlSign,
     extendedKeyUsage: [ExtendedKeyUsage.serverAuth],
     names: [...new Set(hosts)],
   });
