@@ -16,28 +16,22 @@ const DELETE = 0x7f;
  * off (reference: cli 2.5). Where the input ends, so does the line.
  */
 export async function askSecret(terminal: Terminal, prompt: string): Promise<string> {
-  terminal.out(prompt);
-  const line = await readHidden(terminal.stdin);
-  terminal.out('\n');
-  return line.trim();
-}
-
-/** A line as it comes, without its newline: what a program's input holds for it. */
-export function readLine(stdin: Readable): Promise<string> {
-  return readUntil(stdin, (bytes) => {
-    const end = bytes.indexOf(NEWLINE);
-    return end < 0 ? undefined : { line: bytes.subarray(0, end), rest: bytes.subarray(end + 1) };
-  });
-}
-
-async function readHidden(stdin: Readable): Promise<string> {
-  if (!(stdin instanceof ReadStream)) return readLine(stdin);
-  stdin.setRawMode(true);
+  const { stdin } = terminal;
+  const cut = stdin instanceof ReadStream ? editedLine : plainLine;
+  // Before the prompt: what is typed at once must not be seen either.
+  if (stdin instanceof ReadStream) stdin.setRawMode(true);
   try {
-    return await readUntil(stdin, editedLine);
+    terminal.out(prompt);
+    return (await readUntil(stdin, cut)).trim();
   } finally {
-    stdin.setRawMode(false);
+    if (stdin instanceof ReadStream) stdin.setRawMode(false);
+    terminal.out('\n');
   }
+}
+
+/** A line as it comes, without its newline; where the input ends, so does the line. */
+export function readLine(stdin: Readable): Promise<string> {
+  return readUntil(stdin, plainLine);
 }
 
 interface CutInput {
@@ -85,6 +79,11 @@ function nextChunk(stdin: Readable): Promise<Buffer | undefined> {
     stdin.on('readable', look).on('end', onEnd).on('error', onError);
     look();
   });
+}
+
+function plainLine(bytes: Buffer): CutInput | undefined {
+  const end = bytes.indexOf(NEWLINE);
+  return end < 0 ? undefined : { line: bytes.subarray(0, end), rest: bytes.subarray(end + 1) };
 }
 
 /** The line that the keys pressed so far make, once one of them ended it. */

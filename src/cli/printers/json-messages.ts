@@ -13,6 +13,7 @@ import type {
   TxnResponse,
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import type { Event, KeyValue } from '../../proto/gen/mvccpb/kv.js';
+import type { Rule } from '../auth/access.js';
 import { JsonObject } from './go-json.js';
 import { hexId } from './go-text.js';
 
@@ -178,5 +179,13 @@ export function permissionJson(permission: Permission): string {
     .number('permType', permission.permType)
     .bytes('key', permission.key)
     .bytes('range_end', permission.rangeEnd)
+    .toString();
+}
+
+/** A permission with the role that has it, in our own `auth can-i`. */
+export function ruleJson({ role, permission }: Rule): string {
+  return new JsonObject()
+    .requiredString('role', role)
+    .raw('permission', permissionJson(permission))
     .toString();
 }

@@ -34,11 +34,13 @@ import {
   permissionJson,
   putJson,
   rangeJson,
+  ruleJson,
   statusJson,
   txnJson,
   withHeader,
 } from './json-messages.js';
 import {
+  type AccessAnswer,
   type EndpointHashKv,
   type EndpointHealth,
   type EndpointStatus,
@@ -262,6 +264,19 @@ export class JsonPrinter extends Printer {
 
   override roleRevokePermission(_role: string, _range: unknown, response: HasHeader): Buffer {
     return headerLine(response);
+  }
+
+  override access({ user, access, range, verdict }: AccessAnswer): Buffer {
+    return line(
+      new JsonObject()
+        .requiredString('user', user)
+        .requiredString('access', access)
+        .bytes('key', range.key)
+        .bytes('range_end', range.rangeEnd)
+        .requiredBoolean('allowed', verdict.allowed)
+        .requiredString('reason', verdict.reason)
+        .list('rules', verdict.rules, ruleJson),
+    );
   }
 
   override snapshotStatus(status: SnapshotStatus): Buffer {

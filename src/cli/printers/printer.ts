@@ -35,6 +35,8 @@ import type {
   StatusResponse,
   TxnResponse,
 } from '../../proto/gen/etcdserverpb/rpc.js';
+import type { Access, Verdict } from '../auth/access.js';
+import type { KeyRange } from '../kv/key-range.js';
 
 /** The values of `--write-out`. */
 export const OUTPUT_FORMATS = ['fields', 'json', 'protobuf', 'simple', 'table'] as const;
@@ -92,6 +94,14 @@ export interface FileHashKv {
   readonly hashRevision: number;
   /** -1 if never compacted. */
   readonly compactRevision: number;
+}
+
+/** A question of `auth can-i` and its answer. */
+export interface AccessAnswer {
+  readonly user: string;
+  readonly access: Access;
+  readonly range: KeyRange;
+  readonly verdict: Verdict;
 }
 
 /** Bytes for both streams; only `endpoint health` has some for stderr. */
@@ -260,6 +270,10 @@ export abstract class Printer {
     _range: Pick<Permission, 'key' | 'rangeEnd'>,
     _response: AuthRoleRevokePermissionResponse,
   ): Buffer {
+    return this.unsupported();
+  }
+
+  access(_answer: AccessAnswer): Buffer {
     return this.unsupported();
   }
 

@@ -23,8 +23,10 @@ import {
   type TxnResponse,
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import { Event_EventType, type KeyValue } from '../../proto/gen/mvccpb/kv.js';
+import { accessText } from './access-text.js';
 import { enumName, hexBytes, hexId, leaseId, lines, paddedHexId } from './go-text.js';
 import {
+  type AccessAnswer,
   type EndpointHashKv,
   type EndpointHealth,
   type EndpointStatus,
@@ -263,6 +265,10 @@ export class SimplePrinter extends Printer {
 
   override roleRevokePermission(role: string, range: Pick<Permission, 'key' | 'rangeEnd'>): Buffer {
     return revokedPermissionText(role, range);
+  }
+
+  override access(answer: AccessAnswer): Buffer {
+    return accessText(answer);
   }
 
   override snapshotStatus(status: SnapshotStatus): Buffer {
