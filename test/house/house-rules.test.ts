@@ -31,7 +31,6 @@ const PURE = [
   'src/server/membership/',
   'src/server/auth/',
   'src/server/alarm/',
-  'src/server/auth/',
   'src/server/compactor/',
 ];
 
