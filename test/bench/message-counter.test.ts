@@ -19,13 +19,11 @@ const header = ResponseHeader.create({ clusterId: 2n ** 64n - 1n, revision: 300,
 test('counts confirmations and events, however the messages are cut', () => {
   const response = fc.oneof(
     fc.constant({ header, watchId: 3n, created: true }),
-    fc
-      .nat(5)
-      .map((count) => ({
-        header,
-        watchId: 300n,
-        events: Array.from({ length: count }, () => event),
-      })),
+    fc.nat(5).map((count) => ({
+      header,
+      watchId: 300n,
+      events: Array.from({ length: count }, () => event),
+    })),
   );
   fc.assert(
     fc.property(

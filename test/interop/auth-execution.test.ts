@@ -85,29 +85,33 @@ class Side {
 }
 
 describe.skipIf(!hasRealEtcd)('auth requests', () => {
-  it(`come to the same as with a real etcd (${REQUESTS} requests)`, async () => {
-    const real = await startRealEtcd({ flags: ['--bcrypt-cost=4'] });
-    onTestFinished(() => real.stop());
-    const etcd = await startEtcd({ flags: ['--bcrypt-cost=4'] });
-    onTestFinished(() => etcd.stop());
-    const sides = [new Side(real.endpoint), new Side(etcd.endpoint)] as const;
-    onTestFinished(() => {
-      for (const side of sides) side.close();
-    });
-    const compare = async <Result>(ask: (side: Side) => Promise<Result>, what: string) => {
-      const [theirs, ours] = [await ask(sides[0]), await ask(sides[1])];
-      expect(ours, what).toEqual(theirs);
-    };
-    const next = stepMaker();
-    for (let count = 1; count <= REQUESTS; count++) {
-      const step = next();
-      const what = `${count}: ${step.definition.path} ${JSON.stringify(step.request)}`;
-      await compare((side) => side.run(step), `${what} by ${step.caller}`);
-      if (count % COMPARE_EVERY > 0) continue;
-      await compare((side) => side.logIn(), `log-ins after ${count}`);
-      await compare((side) => side.state(), `state after ${count}`);
-    }
-  }, 60_000 + 50 * REQUESTS);
+  it(
+    `come to the same as with a real etcd (${REQUESTS} requests)`,
+    async () => {
+      const real = await startRealEtcd({ flags: ['--bcrypt-cost=4'] });
+      onTestFinished(() => real.stop());
+      const etcd = await startEtcd({ flags: ['--bcrypt-cost=4'] });
+      onTestFinished(() => etcd.stop());
+      const sides = [new Side(real.endpoint), new Side(etcd.endpoint)] as const;
+      onTestFinished(() => {
+        for (const side of sides) side.close();
+      });
+      const compare = async <Result>(ask: (side: Side) => Promise<Result>, what: string) => {
+        const [theirs, ours] = [await ask(sides[0]), await ask(sides[1])];
+        expect(ours, what).toEqual(theirs);
+      };
+      const next = stepMaker();
+      for (let count = 1; count <= REQUESTS; count++) {
+        const step = next();
+        const what = `${count}: ${step.definition.path} ${JSON.stringify(step.request)}`;
+        await compare((side) => side.run(step), `${what} by ${step.caller}`);
+        if (count % COMPARE_EVERY > 0) continue;
+        await compare((side) => side.logIn(), `log-ins after ${count}`);
+        await compare((side) => side.state(), `state after ${count}`);
+      }
+    },
+    60_000 + 50 * REQUESTS,
+  );
 });
 
 function stepMaker(): () => Step {
