@@ -180,7 +180,8 @@ export class PortMultiplexer {
     } else if (handler !== undefined) {
       this.#http.emit('connection', socket);
     } else {
-      socket.destroy();
+      // The end of a TLS 1.2 handshake is still on its way out.
+      socket.destroySoon();
     }
   }
 

@@ -79,7 +79,7 @@ export function pairFlags({ certFile, keyFile }: LeafFiles, peer = false): strin
 
 /** How a client comes: whom it trusts and what it shows. */
 export interface Visitor {
-  readonly trusts: TestAuthority | undefined;
+  readonly trusts: Pick<TestAuthority, 'caFile'> | undefined;
   readonly shows?: LeafFiles | undefined;
   /** Offers this version of TLS alone. */
   readonly version?: '1.2' | '1.3';
