@@ -33,10 +33,11 @@ import { createServerMetrics, type ServerMetrics } from './metrics/server-metric
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
 import { clientVersionCheck, requireLeaderCheck, requiresLeader } from './rpc/checks.js';
-import { GrpcJsTransport, type Http2Listener } from './rpc/grpc-js-transport.js';
+import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
+import type { Http2Listener } from './rpc/transport-options.js';
 import { ExpiryWatch } from './tls/expiry-watch.js';
 
 /** How long a lease may go without telling the other members how much time it has left, ms. */

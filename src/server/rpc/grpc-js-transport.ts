@@ -13,8 +13,6 @@ import {
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
 } from '@grpc/grpc-js';
-import { quoteGo } from '../../base/go-format.js';
-import type { Clock } from '../../platform/clock.js';
 import { GrpcCode } from '../../proto/errors.js';
 import { remoteAddressOf } from '../http/address.js';
 import { verifiedCommonName } from '../tls/verified-common-name.js';
@@ -34,49 +32,20 @@ import {
   takeStreamListener,
 } from './grpc-js-internals.js';
 import { PingPolicy } from './ping-policy.js';
-import { type RpcCheck, type RpcObserver, silentRpcObserver } from './rpc-observer.js';
-import type { RpcMethod, RpcTransport } from './transport.js';
+import { silentRpcObserver } from './rpc-observer.js';
+import type { RpcTransport } from './transport.js';
+import {
+  DEFAULT_KEEP_ALIVE,
+  DEFAULT_MAX_RECEIVE_BYTES,
+  DEFAULT_MAX_SEND_BYTES,
+  DEFAULT_MAX_STREAMS,
+  type Http2Listener,
+  type KeepAliveOptions,
+  LIBRARY_MIN_PING_GAP_MILLIS,
+  type RpcTransportOptions,
+} from './transport-options.js';
+import { unknownMethod } from './unknown-method.js';
 
-/** Keep-alive of connections, milliseconds (reference: server 8). */
-export interface KeepAliveOptions {
-  /** Shortest allowed gap between a client's pings; 0: the library's 5 minutes. */
-  readonly minTimeMillis: number;
-  /** Gap between our own pings; 0: none. */
-  readonly intervalMillis: number;
-  /** How long we wait for the answer to our ping; 0: no pings. */
-  readonly timeoutMillis: number;
-}
-
-export interface GrpcJsTransportOptions {
-  readonly methods: readonly RpcMethod[];
-  readonly clock: Clock;
-  /** Largest request message, bytes; default 2097152 (1.5 MiB request plus 512 KiB overhead). */
-  readonly maxReceiveBytes?: number;
-  /** Largest response message, bytes; default 2147483647. */
-  readonly maxSendBytes?: number;
-  /** Streams per connection; default 4294967295. */
-  readonly maxConcurrentStreams?: number;
-  readonly keepAlive?: KeepAliveOptions;
-  /** Run in order before each handler. */
-  readonly checks?: readonly RpcCheck[];
-  readonly observer?: RpcObserver;
-  /** Serves the HTTP/2 requests of TLS connections that are no calls; absent: they are refused. */
-  readonly http?: Http2Listener;
-}
-
-/** Serves one HTTP/2 request. */
-export type Http2Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
-
-const DEFAULT_MAX_RECEIVE_BYTES = 1_572_864 + 524_288;
-const DEFAULT_MAX_SEND_BYTES = 2 ** 31 - 1;
-const DEFAULT_MAX_STREAMS = 2 ** 32 - 1;
-const DEFAULT_KEEP_ALIVE: KeepAliveOptions = {
-  minTimeMillis: 5000,
-  intervalMillis: 2 * 3600 * 1000,
-  timeoutMillis: 20_000,
-};
-/** Minimum gap of pings where none is configured. */
-const LIBRARY_MIN_PING_GAP_MILLIS = 5 * 60 * 1000;
 /** HTTP/2 error code of a GOAWAY that tells a client to slow down. */
 const ENHANCE_YOUR_CALM = 0xb;
 
@@ -97,7 +66,7 @@ export class GrpcJsTransport implements RpcTransport {
   #closing = false;
   #allClosed: (() => void) | undefined;
 
-  constructor(options: GrpcJsTransportOptions) {
+  constructor(options: RpcTransportOptions) {
     this.#environment = { clock: options.clock, checks: options.checks ?? [] };
     const keepAlive = options.keepAlive ?? DEFAULT_KEEP_ALIVE;
     this.#http = options.http;
@@ -239,14 +208,4 @@ function serverPings(keepAlive: KeepAliveOptions): Record<string, number> {
     'grpc.keepalive_time_ms': Math.min(intervalMillis, longest),
     'grpc.keepalive_timeout_ms': Math.min(timeoutMillis, longest),
   };
-}
-
-/** Go's words for a method that is not served. */
-function unknownMethod(path: string, services: ReadonlySet<string>): string {
-  const slash = path.lastIndexOf('/');
-  if (!path.startsWith('/') || slash === 0) return `malformed method name: ${quoteGo(path)}`;
-  const service = path.slice(1, slash);
-  return services.has(service)
-    ? `unknown method ${path.slice(slash + 1)} for service ${service}`
-    : `unknown service ${service}`;
 }

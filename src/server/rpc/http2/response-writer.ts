@@ -1,0 +1,229 @@
+import { asBuffer } from '../../../base/bytes.js';
+import {
+  DEFAULT_MAX_FRAME_BYTES,
+  DEFAULT_WINDOW_BYTES,
+  FLAG_END_HEADERS,
+  FLAG_END_STREAM,
+  FRAME_HEADER_BYTES,
+  FrameType,
+  Http2Code,
+  MAX_WINDOW_BYTES,
+  writeFrameHeader,
+} from '../../../base/http2/frames.js';
+import { ConnectionError } from './connection-error.js';
+import type { Http2Stream } from './http2-stream.js';
+import { MESSAGE_PREFIX_BYTES } from './message-assembler.js';
+import type { Outgoing } from './outgoing.js';
+import { OK_TRAILERS } from './response-headers.js';
+import { SendQueue } from './send-queue.js';
+
+/** Largest DATA frame that we send even if the client takes larger ones: streams take turns. */
+const MAX_DATA_BYTES = 64 * 1024;
+/** Responses up to this size are composed in one piece. */
+const SMALL_REPLY_BYTES = 4096;
+
+/** Writes responses within the client's flow-control windows, and queues what has to wait. */
+export class ResponseWriter {
+  readonly #outgoing: Outgoing;
+  readonly #onEnded: (stream: Http2Stream) => void;
+  readonly #append = (piece: Buffer, start: number, end: number): void =>
+    this.#outgoing.append(piece, start, end);
+  #window = DEFAULT_WINDOW_BYTES;
+  #initialWindow = DEFAULT_WINDOW_BYTES;
+  #maxFrameBytes = DEFAULT_MAX_FRAME_BYTES;
+  #heldBytes = 0;
+  /** Streams that have something queued and a window for it, in the order of their turns. */
+  readonly #ready: Http2Stream[] = [];
+
+  /** @param onEnded told of each stream whose last frame was written */
+  constructor(outgoing: Outgoing, onEnded: (stream: Http2Stream) => void) {
+    this.#outgoing = outgoing;
+    this.#onEnded = onEnded;
+  }
+
+  /** Window of a new stream. */
+  get initialWindow(): number {
+    return this.#initialWindow;
+  }
+
+  /** Octets in all queues. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether {@link pump} would write something. */
+  get canPump(): boolean {
+    return this.#ready.length > 0 && this.#window > 0 && !this.#outgoing.isFull;
+  }
+
+  /** A whole successful response: headers, one message, trailers. */
+  reply(stream: Http2Stream, headers: Buffer, message: Uint8Array): void {
+    const bytes = MESSAGE_PREFIX_BYTES + message.length;
+    if (message.length > SMALL_REPLY_BYTES || !this.#mayPass(stream, bytes)) {
+      this.headers(stream.id, headers, 0);
+      this.message(stream, message);
+      this.trailers(stream, OK_TRAILERS);
+      return;
+    }
+    this.#spend(stream, bytes);
+    const { id } = stream;
+    const size = 3 * FRAME_HEADER_BYTES + headers.length + bytes + OK_TRAILERS.length;
+    let at = this.#outgoing.reserve(size);
+    const { slab } = this.#outgoing;
+    at = writeFrameHeader(slab, at, headers.length, FrameType.Headers, FLAG_END_HEADERS, id);
+    slab.set(headers, at);
+    at = writeFrameHeader(slab, at + headers.length, bytes, FrameType.Data, 0, id);
+    at = writePrefix(slab, at, message.length);
+    slab.set(message, at);
+    at += message.length;
+    const flags = FLAG_END_HEADERS | FLAG_END_STREAM;
+    at = writeFrameHeader(slab, at, OK_TRAILERS.length, FrameType.Headers, flags, id);
+    slab.set(OK_TRAILERS, at);
+    this.#onEnded(stream);
+  }
+
+  /** Writes a header block; headers pass what is queued on other streams. */
+  headers(streamId: number, block: Buffer, flags: number): void {
+    let start = 0;
+    let type: number = FrameType.Headers;
+    let rest = flags;
+    do {
+      const end = Math.min(block.length, start + DEFAULT_MAX_FRAME_BYTES);
+      if (end === block.length) rest |= FLAG_END_HEADERS;
+      const at = this.#outgoing.reserve(FRAME_HEADER_BYTES);
+      writeFrameHeader(this.#outgoing.slab, at, end - start, type, rest, streamId);
+      this.#outgoing.append(block, start, end);
+      type = FrameType.Continuation;
+      rest = 0;
+      start = end;
+    } while (start < block.length);
+  }
+
+  /** Writes a message or queues it. It must not change any more. */
+  message(stream: Http2Stream, message: Uint8Array): void {
+    const bytes = MESSAGE_PREFIX_BYTES + message.length;
+    if (this.#mayPass(stream, bytes)) {
+      this.#spend(stream, bytes);
+      let at = this.#outgoing.reserve(FRAME_HEADER_BYTES + MESSAGE_PREFIX_BYTES);
+      const { slab } = this.#outgoing;
+      at = writeFrameHeader(slab, at, bytes, FrameType.Data, 0, stream.id);
+      writePrefix(slab, at, message.length);
+      this.#outgoing.append(asBuffer(message), 0, message.length);
+      return;
+    }
+    stream.queue ??= new SendQueue();
+    const prefix = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES);
+    writePrefix(prefix, 0, message.length);
+    stream.queue.push(prefix);
+    stream.queue.push(asBuffer(message));
+    this.#heldBytes += bytes;
+    this.#makeReady(stream);
+    // Whoever ends the turn writes what the windows allow.
+    this.#outgoing.reserve(0);
+  }
+
+  /** Ends the stream, after what is queued on it. */
+  trailers(stream: Http2Stream, block: Buffer): void {
+    if (stream.queue !== undefined) {
+      stream.queue.trailers = block;
+      return;
+    }
+    this.headers(stream.id, block, FLAG_END_STREAM);
+    this.#onEnded(stream);
+  }
+
+  /** Forgets what is queued on a stream. */
+  drop(stream: Http2Stream): void {
+    if (stream.queue === undefined) return;
+    this.#heldBytes -= stream.queue.bytes;
+    stream.queue = undefined;
+  }
+
+  /** Writes queued data, one frame a stream in turn, as far as windows and socket allow. */
+  pump(): void {
+    while (this.canPump) {
+      const stream = this.#ready.shift();
+      if (stream === undefined) return;
+      stream.isReady = false;
+      if (stream.queue !== undefined) this.#writeSome(stream, stream.queue);
+    }
+  }
+
+  /** @throws ConnectionError if the window grows beyond 2^31-1 */
+  growWindow(increment: number): void {
+    this.#window += increment;
+    if (this.#window > MAX_WINDOW_BYTES) throw windowOverflow();
+  }
+
+  /** False: the window grew beyond 2^31-1, and the stream must be reset. */
+  growStreamWindow(stream: Http2Stream, increment: number): boolean {
+    stream.sendWindow += increment;
+    if (stream.sendWindow > MAX_WINDOW_BYTES) return false;
+    if (stream.queue !== undefined) this.#makeReady(stream);
+    return true;
+  }
+
+  /** @throws ConnectionError if the window of an open stream grows beyond 2^31-1 */
+  setInitialWindow(bytes: number, open: Iterable<Http2Stream>): void {
+    const change = bytes - this.#initialWindow;
+    this.#initialWindow = bytes;
+    for (const stream of open) {
+      if (!this.growStreamWindow(stream, change)) throw windowOverflow();
+    }
+  }
+
+  setMaxFrameBytes(bytes: number): void {
+    this.#maxFrameBytes = Math.min(bytes, MAX_DATA_BYTES);
+  }
+
+  #mayPass(stream: Http2Stream, bytes: number): boolean {
+    return (
+      stream.queue === undefined &&
+      bytes <= stream.sendWindow &&
+      bytes <= this.#window &&
+      bytes <= this.#maxFrameBytes &&
+      !this.#outgoing.isFull
+    );
+  }
+
+  #spend(stream: Http2Stream, bytes: number): void {
+    this.#window -= bytes;
+    stream.sendWindow -= bytes;
+  }
+
+  #makeReady(stream: Http2Stream): void {
+    if (stream.isReady || stream.sendWindow <= 0) return;
+    stream.isReady = true;
+    this.#ready.push(stream);
+  }
+
+  #writeSome(stream: Http2Stream, queue: SendQueue): void {
+    const bytes = Math.min(queue.bytes, this.#maxFrameBytes, this.#window, stream.sendWindow);
+    if (bytes <= 0) return;
+    this.#spend(stream, bytes);
+    this.#heldBytes -= bytes;
+    const at = this.#outgoing.reserve(FRAME_HEADER_BYTES);
+    writeFrameHeader(this.#outgoing.slab, at, bytes, FrameType.Data, 0, stream.id);
+    queue.shift(bytes, this.#append);
+    if (queue.bytes > 0) {
+      this.#makeReady(stream);
+    } else {
+      stream.queue = undefined;
+      if (queue.trailers !== undefined) this.trailers(stream, queue.trailers);
+    }
+    stream.wrote();
+  }
+}
+
+function writePrefix(target: Buffer, at: number, length: number): number {
+  target[at] = 0;
+  target[at + 1] = length >>> 24;
+  target[at + 2] = length >>> 16;
+  target[at + 3] = length >>> 8;
+  target[at + 4] = length;
+  return at + MESSAGE_PREFIX_BYTES;
+}
+
+function windowOverflow(): ConnectionError {
+  return new ConnectionError(Http2Code.FlowControlError, 'a window of more than 2^31-1 octets');
+}
