@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
-import { startEtcd, type TestEtcd } from '../../../src/testing.js';
+import { type StartEtcdOptions, startEtcd, type TestEtcd } from '../../../src/testing.js';
 import type { LeafFiles, TestAuthority } from '../../support/certificates.js';
 import { runBinary } from '../../support/run-binary.js';
 
@@ -44,7 +44,7 @@ const SECURE = 'https://127.0.0.1:0';
 /** Starts a server whose client and peer listeners speak TLS as `flags` say. */
 export async function startTls(
   flags: readonly string[],
-  storage: 'memory' | 'disk' = 'memory',
+  storage: StartEtcdOptions['storage'] = 'memory',
 ): Promise<TlsServer> {
   const { logger, lines } = logKeeper();
   const etcd = await startEtcd({
