@@ -2,6 +2,9 @@ import type { Readable } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import type { Terminal } from './terminal.js';
 
+/** A line that is longer is no password. */
+const MAX_LINE_BYTES = 1024 * 1024;
+
 /** What ends a line or edits it. A raw terminal sends a carriage return for the Enter key. */
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -14,6 +17,7 @@ const DELETE = 0x7f;
 /**
  * Asks for a secret: the prompt on stdout, one line from stdin without echo, surrounding space cut
  * off (reference: cli 2.5). Where the input ends, so does the line.
+ * @throws Error if the input fails or has no end of line within a mebibyte
  */
 export async function askSecret(terminal: Terminal, prompt: string): Promise<string> {
   const { stdin } = terminal;
@@ -53,7 +57,10 @@ async function readUntil(
     if (chunk === undefined) return bytes.toString();
     bytes = Buffer.concat([bytes, chunk]);
     const found = cut(bytes);
-    if (found === undefined) continue;
+    if (found === undefined) {
+      if (bytes.length > MAX_LINE_BYTES) throw new Error('line too long');
+      continue;
+    }
     if (found.rest.length > 0) stdin.unshift(found.rest);
     return found.line.toString();
   }

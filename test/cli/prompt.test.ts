@@ -41,6 +41,11 @@ describe('a prompt', () => {
     expect(stdin.read()).toEqual(Buffer.from('rest'));
   });
 
+  it('takes no line without an end', async () => {
+    const endless = Readable.from(Array.from({ length: 40 }, () => Buffer.alloc(65_536, 'x')));
+    await expect(readLine(endless)).rejects.toThrow('line too long');
+  });
+
   it('fails if its input does', async () => {
     const stdin = new PassThrough();
     const line = readLine(stdin);

@@ -13,13 +13,22 @@ export async function newPassword(
   interactive: boolean,
 ): Promise<string> {
   if (!interactive) return firstWord(await readLine(terminal.stdin));
-  const password = await askSecret(terminal, `Password of ${user}: `);
+  const password = await ask(terminal, `Password of ${user}: `);
   if (password === '') throw new CommandFailure(ExitCode.BadArguments, 'empty password');
-  const again = await askSecret(terminal, `Type password of ${user} again for confirmation: `);
+  const again = await ask(terminal, `Type password of ${user} again for confirmation: `);
   if (again !== password) {
     throw new CommandFailure(ExitCode.BadArguments, 'given passwords are different');
   }
   return password;
+}
+
+async function ask(terminal: Terminal, prompt: string): Promise<string> {
+  try {
+    return await askSecret(terminal, prompt);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(ExitCode.BadArguments, `failed to ask password: ${cause}`);
+  }
 }
 
 function firstWord(line: string): string {

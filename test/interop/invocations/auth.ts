@@ -1,4 +1,5 @@
 import {
+  groupHelp,
   invalidRange,
   leaseNeedsUser,
   rootRolePermission,
@@ -50,6 +51,16 @@ const WRONG = [
   'role revoke-permission r k e --prefix',
   'role revoke-permission r k --prefix --from-key',
 ].map((line) => run(line));
+
+/** Words that lead to no command, and beginnings that do. */
+const WORDS = [
+  run('user', { program: [groupHelp] }),
+  run('role', { program: [groupHelp] }),
+  run('user bogus', { program: [groupHelp] }),
+  run('role g', { program: [groupHelp] }),
+  run('us li'),
+  run('ro li'),
+];
 
 /** Users and roles before authentication is on. */
 const USERS_AND_ROLES = [
@@ -262,4 +273,4 @@ const ENABLED = [
 ];
 
 /** One story: each invocation finds what those before it left. */
-export const AUTH: readonly Invocation[] = [...WRONG, ...USERS_AND_ROLES, ...ENABLED];
+export const AUTH: readonly Invocation[] = [...WRONG, ...WORDS, ...USERS_AND_ROLES, ...ENABLED];
