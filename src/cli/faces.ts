@@ -63,6 +63,11 @@ export const GROUPS: Readonly<Record<string, GroupCommand>> = {
     usage: 'auth <enable or disable>',
     section: authentication,
   },
+  cert: {
+    summary: 'Certificate related commands',
+    usage: 'cert <subcommand>',
+    section: 'Utility commands',
+  },
   check: {
     summary: 'commands for checking properties of the etcd cluster',
     usage: 'check <subcommand>',

@@ -57,7 +57,7 @@ export class TablePrinter extends Printer {
  * The rows go into one row of many-line cells: cli-table3 draws a line between any two rows, and
  * etcd draws one below the header only.
  */
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): Buffer {
+export function table(columns: readonly string[], rows: readonly (readonly string[])[]): Buffer {
   const box = new Table({
     colAligns: columns.map(() => 'right' as const),
     style: { head: [], border: [], 'padding-left': 1, 'padding-right': 1 },

@@ -47,7 +47,8 @@ export async function connectEndpoint(
     const problem = endpoint.target.reason;
     throw new ConnectFailure({ endpoint: endpoint.text, layer: 'address', problem });
   }
-  const attempt = new ConnectAttempt(endpoint, await withRoots(endpoint, options), signal);
+  const tls = await withRoots(endpoint, options.tls);
+  const attempt = new ConnectAttempt(endpoint, { ...options, tls }, signal);
   try {
     const session = await attempt.run();
     return new Http2Connection(endpoint, session, options);
@@ -59,17 +60,16 @@ export async function connectEndpoint(
 let roots: Promise<string> | undefined;
 
 /** Where no authority is given, those count that the system trusts. */
-async function withRoots(
+export async function withRoots(
   endpoint: Endpoint,
-  options: ConnectionOptions,
-): Promise<ConnectionOptions> {
-  const { tls } = options;
-  if (!endpoint.secure || tls.ca !== undefined || tls.insecureSkipVerify === true) return options;
+  tls: ClientTlsOptions,
+): Promise<ClientTlsOptions> {
+  if (!endpoint.secure || tls.ca !== undefined || tls.insecureSkipVerify === true) return tls;
   roots ??= systemRoots();
-  return { ...options, tls: { ...tls, ca: await roots } };
+  return { ...tls, ca: await roots };
 }
 
-function dial(endpoint: Endpoint, tls: ClientTlsOptions): Socket {
+export function dial(endpoint: Endpoint, tls: ClientTlsOptions): Socket {
   const { target } = endpoint;
   const address =
     target.kind === 'unix'
