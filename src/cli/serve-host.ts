@@ -8,6 +8,8 @@ const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
 export function processServeHost(): ServeHost {
   return {
     environment: process.env,
+    // The library instead of our own HTTP/2: to tell whose fault it is.
+    ...(process.env.ETCDKIT_TRANSPORT === 'grpc-js' ? { transport: 'grpc-js' } : {}),
     build: {
       gitSha: '',
       runtime: `node${process.versions.node}`,

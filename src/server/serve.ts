@@ -5,6 +5,7 @@ import { nodeFs } from '../platform/node-fs.js';
 import { type BuildInfo, parseServerConfig } from './config/parse-server-config.js';
 import type { ServerConfig } from './config/server-config.js';
 import { earlyLogger, openServerLog, replayLogs } from './logging/server-logger.js';
+import type { TransportKind } from './rpc/create-transport.js';
 import { type EtcdServer, startServer } from './server.js';
 
 /** Signals that stop a server. */
@@ -13,6 +14,8 @@ export type StopSignal = 'SIGINT' | 'SIGTERM';
 /** The process that a server runs in. */
 export interface ServeHost {
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What serves calls; absent: our own HTTP/2. */
+  readonly transport?: TransportKind;
   readonly build: BuildInfo;
   /** Text of a file; throws if it cannot be read. */
   readonly readFile: (path: string) => string;
@@ -72,6 +75,7 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
       config,
       logger,
       runtimeVersion: host.build.runtime,
+      ...(host.transport === undefined ? {} : { transport: host.transport }),
       onFatal: fail,
     });
   } catch (error) {

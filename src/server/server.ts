@@ -33,7 +33,7 @@ import { createServerMetrics, type ServerMetrics } from './metrics/server-metric
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
 import { clientVersionCheck, requireLeaderCheck, requiresLeader } from './rpc/checks.js';
-import { GrpcJsTransport } from './rpc/grpc-js-transport.js';
+import { createTransport, type TransportKind } from './rpc/create-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
@@ -49,6 +49,8 @@ export interface StartServerOptions {
   readonly platform?: ServerPlatform;
   /** Version of the run time, for the metrics: `node20.20.2`. */
   readonly runtimeVersion: string;
+  /** What serves calls; default: our own HTTP/2. */
+  readonly transport?: TransportKind;
   /** The running server can't go on; it has stopped serving when this is called. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -101,7 +103,8 @@ class Server implements EtcdServer {
   readonly #leaderStreams = new OpenStreams(requiresLeader);
   #jobs: readonly BackgroundJob[] = [];
   #certificates: ExpiryWatch | undefined;
-  #transport: GrpcJsTransport | undefined;
+  readonly #transportKind: TransportKind;
+  #transport: RpcTransport | undefined;
   #opened: OpenedMember | undefined;
   #tokens: TokenProvider = noTokens;
   #unlock: (() => Promise<void>) | undefined;
@@ -118,6 +121,7 @@ class Server implements EtcdServer {
     this.#logger = logger.at('server/server.ts');
     this.#platform = platform;
     this.#onFatal = onFatal;
+    this.#transportKind = options.transport ?? 'http2';
     this.#metrics = createServerMetrics({
       serverVersion: ETCD_VERSION,
       runtimeVersion,
@@ -335,7 +339,7 @@ class Server implements EtcdServer {
     const handler = this.#httpOptions(member);
     const clientHandler = createClientHandler(handler);
     this.#clientHandler = clientHandler;
-    this.#transport = new GrpcJsTransport({
+    this.#transport = createTransport(this.#transportKind, {
       methods: this.#leaderStreams.track(methods),
       clock,
       maxReceiveBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,

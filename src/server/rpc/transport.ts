@@ -23,6 +23,8 @@ export interface CallContext {
   readonly deadlineMillis: number | undefined;
   /** Aborted when the client cancels, the deadline passes or the connection breaks. */
   readonly signal: AbortSignal;
+  /** Told who makes the call, once that is known and is somebody; absent: nobody wants to know. */
+  readonly identified?: ((username: string) => void) | undefined;
 }
 
 /** A server-side stream of request and response messages. */

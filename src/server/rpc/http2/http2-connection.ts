@@ -1,3 +1,4 @@
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import {
   DEFAULT_MAX_FRAME_BYTES,
@@ -14,11 +15,13 @@ import type { Timer } from '../../../platform/clock.js';
 import { remoteAddressOf } from '../../http/address.js';
 import { verifiedCommonName } from '../../tls/verified-common-name.js';
 import type { PingPolicy } from '../ping-policy.js';
+import type { Http2Listener } from '../transport-options.js';
 import { ConnectionError } from './connection-error.js';
 import { ControlWriter } from './control-writer.js';
 import { type FrameSink, FrameSplitter } from './frame-splitter.js';
 import { HeaderReader, paddingOf, type ReadHeaders } from './header-reader.js';
-import type { CallConnection, Http2Call } from './http2-call.js';
+import { HttpExchange } from './http-exchange.js';
+import type { CallConnection } from './http2-call.js';
 import type { Http2Stream } from './http2-stream.js';
 import {
   CONNECTION_WINDOW_BYTES,
@@ -50,6 +53,7 @@ export class Http2Connection implements FrameSink, CallConnection {
   heldBytes = 0;
   readonly #core: TransportCore;
   readonly #socket: Socket;
+  readonly #http: Http2Listener | undefined;
   readonly #outgoing: Outgoing;
   readonly #control: ControlWriter;
   readonly #splitter: FrameSplitter;
@@ -57,7 +61,7 @@ export class Http2Connection implements FrameSink, CallConnection {
   readonly #serverPings: ServerPings;
   readonly #idleFrames = new RateBudget(MAX_IDLE_FRAMES);
   readonly #resets = new RateBudget(MAX_RESETS);
-  readonly #streams = new Map<number, Http2Call>();
+  readonly #streams = new Map<number, Http2Stream>();
   /** Streams whose last frame was written in this turn. */
   #ended: Http2Stream[] = [];
   #lastStreamId = 0;
@@ -71,6 +75,7 @@ export class Http2Connection implements FrameSink, CallConnection {
   constructor(socket: Socket, core: TransportCore, pings: PingPolicy) {
     this.#socket = socket;
     this.#core = core;
+    this.#http = core.httpOf(socket);
     this.pings = pings;
     this.peer = remoteAddressOf(socket);
     this.commonName = verifiedCommonName(socket);
@@ -80,7 +85,8 @@ export class Http2Connection implements FrameSink, CallConnection {
     this.#splitter = new FrameSplitter(this);
     this.#serverPings = new ServerPings({
       clock: core.clock,
-      intervalMillis: core.keepAlive.intervalMillis,
+      // Nor does etcd ping on a port that carries HTTP, too.
+      intervalMillis: this.#http === undefined ? core.keepAlive.intervalMillis : 0,
       timeoutMillis: core.keepAlive.timeoutMillis,
       sendPing: () => this.#control.ping(),
       onDead: () => socket.destroy(),
@@ -272,6 +278,10 @@ export class Http2Connection implements FrameSink, CallConnection {
   }
 
   #open(streamId: number, endStream: boolean, head: RequestHead): void {
+    if (this.#http !== undefined && !head.looksLikeCall) {
+      this.#exchange(streamId, endStream, head, this.#http);
+      return;
+    }
     const call =
       head.refusal === undefined ? this.#core.createCall(streamId, head, this) : undefined;
     if (call === undefined) {
@@ -282,6 +292,17 @@ export class Http2Connection implements FrameSink, CallConnection {
     this.#streams.set(streamId, call);
     call.start();
     if (endStream) call.receiveEnd();
+  }
+
+  #exchange(streamId: number, endStream: boolean, head: RequestHead, http: Http2Listener): void {
+    const now = this.#core.clock.wallMillis();
+    const exchange = new HttpExchange(streamId, head, this, this.#socket, now);
+    exchange.remoteEnded = endStream;
+    this.#streams.set(streamId, exchange);
+    if (endStream) exchange.receiveEnd();
+    const { request, response } = exchange;
+    // They have all that our handlers use of Node's.
+    http(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
   }
 
   #refuse(streamId: number, endStream: boolean, head: RequestHead): void {
@@ -366,10 +387,10 @@ export class Http2Connection implements FrameSink, CallConnection {
     if ((flags & FLAG_ACK) !== 0) return;
     this.#spendIdle();
     this.#control.pingAck(bytes, start);
-    if (this.#core.judgesPings(this.#socket)) {
-      const now = this.#core.clock.monotonicMillis();
-      if (!this.pings.allow(now, this.openCalls)) throw calm('too_many_pings');
-    }
+    // Trap: where etcd serves HTTP and calls on one TLS port, it does not judge pings.
+    if (this.#http !== undefined) return;
+    const now = this.#core.clock.monotonicMillis();
+    if (!this.pings.allow(now, this.openCalls)) throw calm('too_many_pings');
   }
 
   #spendIdle(): void {

@@ -9,6 +9,7 @@ import {
   DEFAULT_MAX_RECEIVE_BYTES,
   DEFAULT_MAX_SEND_BYTES,
   DEFAULT_MAX_STREAMS,
+  type Http2Listener,
   type KeepAliveOptions,
   LIBRARY_MIN_PING_GAP_MILLIS,
   type RpcTransportOptions,
@@ -32,12 +33,14 @@ export class Http2Transport implements RpcTransport, TransportCore {
   readonly #methods = new Map<string, ServedMethod>();
   readonly #services = new Set<string>();
   readonly #environment: CallEnvironment;
+  readonly #http: Http2Listener | undefined;
   readonly #connections = new Set<Http2Connection>();
   #isClosing = false;
   #allClosed: (() => void) | undefined;
 
   constructor(options: RpcTransportOptions) {
     this.clock = options.clock;
+    this.#http = options.http;
     this.keepAlive = options.keepAlive ?? DEFAULT_KEEP_ALIVE;
     this.maxConcurrentStreams = options.maxConcurrentStreams ?? DEFAULT_MAX_STREAMS;
     this.#environment = {
@@ -100,7 +103,7 @@ export class Http2Transport implements RpcTransport, TransportCore {
     return { httpStatus: 200, status: { code: GrpcCode.Unimplemented, message } };
   }
 
-  judgesPings(): boolean {
-    return true;
+  httpOf(socket: Socket): Http2Listener | undefined {
+    return 'encrypted' in socket ? this.#http : undefined;
   }
 }

@@ -13,7 +13,10 @@ export interface Refusal {
 
 /** The headers of a request. It does not change: requests with the same headers share it. */
 export interface RequestHead {
+  readonly fields: readonly HeaderField[];
   readonly path: string;
+  /** Trap: the content type need only contain `application/grpc` (reference: server 4.1). */
+  readonly looksLikeCall: boolean;
   readonly metadata: CallMetadata;
   /** Milliseconds that the client waits; undefined: for ever. */
   readonly timeoutMillis: number | undefined;
@@ -53,7 +56,9 @@ export function readRequestHead(fields: readonly HeaderField[]): RequestHead | u
   const timeout = metadata.get('grpc-timeout');
   const timeoutMillis = timeout === undefined ? undefined : parseTimeout(timeout);
   return {
+    fields,
     path: metadata.get(':path') ?? '',
+    looksLikeCall: contentType.includes(CONTENT_TYPE),
     metadata,
     timeoutMillis: typeof timeoutMillis === 'string' ? undefined : timeoutMillis,
     encoding: metadata.get('grpc-encoding') ?? '',

@@ -111,24 +111,36 @@ export class ResponseWriter {
       this.#outgoing.append(asBuffer(message), 0, message.length);
       return;
     }
-    stream.queue ??= new SendQueue();
     const prefix = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES);
     writePrefix(prefix, 0, message.length);
-    stream.queue.push(prefix);
-    stream.queue.push(asBuffer(message));
-    this.#heldBytes += bytes;
-    this.#makeReady(stream);
-    // Whoever ends the turn writes what the windows allow.
-    this.#outgoing.reserve(0);
+    this.#enqueue(stream, prefix);
+    this.#enqueue(stream, asBuffer(message));
   }
 
-  /** Ends the stream, after what is queued on it. */
+  /** Writes octets that are no message, or queues them. They must not change any more. */
+  data(stream: Http2Stream, bytes: Buffer): void {
+    if (!this.#mayPass(stream, bytes.length)) {
+      this.#enqueue(stream, bytes);
+      return;
+    }
+    this.#spend(stream, bytes.length);
+    const at = this.#outgoing.reserve(FRAME_HEADER_BYTES);
+    writeFrameHeader(this.#outgoing.slab, at, bytes.length, FrameType.Data, 0, stream.id);
+    this.#outgoing.append(bytes, 0, bytes.length);
+  }
+
+  /** Ends the stream, after what is queued on it; an empty block means that there is none. */
   trailers(stream: Http2Stream, block: Buffer): void {
     if (stream.queue !== undefined) {
       stream.queue.trailers = block;
       return;
     }
-    this.headers(stream.id, block, FLAG_END_STREAM);
+    if (block.length > 0) {
+      this.headers(stream.id, block, FLAG_END_STREAM);
+    } else {
+      const at = this.#outgoing.reserve(FRAME_HEADER_BYTES);
+      writeFrameHeader(this.#outgoing.slab, at, 0, FrameType.Data, FLAG_END_STREAM, stream.id);
+    }
     this.#onEnded(stream);
   }
 
@@ -189,6 +201,15 @@ export class ResponseWriter {
   #spend(stream: Http2Stream, bytes: number): void {
     this.#window -= bytes;
     stream.sendWindow -= bytes;
+  }
+
+  #enqueue(stream: Http2Stream, bytes: Buffer): void {
+    stream.queue ??= new SendQueue();
+    stream.queue.push(bytes);
+    this.#heldBytes += bytes.length;
+    this.#makeReady(stream);
+    // Whoever ends the turn writes what the windows allow.
+    this.#outgoing.reserve(0);
   }
 
   #makeReady(stream: Http2Stream): void {

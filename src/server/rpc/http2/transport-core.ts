@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../../platform/clock.js';
-import type { KeepAliveOptions } from '../transport-options.js';
+import type { Http2Listener, KeepAliveOptions } from '../transport-options.js';
 import type { CallConnection, Http2Call } from './http2-call.js';
 import type { Refusal, RequestHead } from './request-head.js';
 
@@ -17,6 +17,6 @@ export interface TransportCore {
   ): Http2Call | undefined;
   /** What answers a call of a method that is not served. */
   refusalOf(path: string): Refusal;
-  /** Whether a client of this connection may ping too often. */
-  judgesPings(socket: Socket): boolean;
+  /** Serves requests that are no calls, if this connection is one that may carry them. */
+  httpOf(socket: Socket): Http2Listener | undefined;
 }
