@@ -1,3 +1,4 @@
+import { getCiphers } from 'node:tls';
 import { quoteGo } from '../../base/go-format.js';
 
 /** OpenSSL's names of the suites that Go knows, up to TLS 1.2 (reference: server 6.2). */
@@ -35,8 +36,12 @@ const TLS13_SUITES = [
   'TLS_CHACHA20_POLY1305_SHA256',
 ];
 
+/** In lower case. RC4 and 3DES are not among them any more. */
+const AVAILABLE: ReadonlySet<string> = new Set(getCiphers());
+
 /**
- * The suites of `--cipher-suites` as OpenSSL lists them; undefined: OpenSSL's own choice.
+ * The suites of `--cipher-suites` as OpenSSL lists them; undefined: OpenSSL's own choice. If it has none
+ * of them, TLS 1.3 alone is spoken.
  * @throws Error `unexpected TLS cipher suite "X"`
  */
 export function opensslCiphers(names: readonly string[]): string | undefined {
@@ -44,7 +49,7 @@ export function opensslCiphers(names: readonly string[]): string | undefined {
     if (TLS13_SUITES.includes(name)) return [];
     const known = Object.hasOwn(OPENSSL_NAMES, name) ? OPENSSL_NAMES[name] : undefined;
     if (known === undefined) throw new Error(`unexpected TLS cipher suite ${quoteGo(name)}`);
-    return [known];
+    return AVAILABLE.has(known.toLowerCase()) ? [known] : [];
   });
-  return older.length === 0 ? undefined : [...TLS13_SUITES, ...older].join(':');
+  return names.length === 0 ? undefined : [...TLS13_SUITES, ...older].join(':');
 }

@@ -90,7 +90,7 @@ async function certificateSource(
   const made = await selfSignedPair({
     ...options,
     directory: `${options.dataDir}/fixtures/${endpoint}`,
-    hosts: options.urls.map(hostOf),
+    hosts: options.urls.map(hostOf).filter((host) => host !== ''),
     validYears: config.selfSignedYears,
   });
   return new CertificateSource(made.certFile, made.keyFile, (path) => readWhole(fs, path));

@@ -64,6 +64,8 @@ export class TlsAcceptor {
           ? verificationErrorText(String(authorizationError))
           : handshakeErrorText(error),
       );
+      // Trap: Node leaves a connection open whose handshake took too long.
+      socket.destroy();
     });
   }
 

@@ -127,7 +127,7 @@ const CTL_PATIENCE = '--command-timeout=10s';
 
 function ctlArguments(endpoint: string, { trusts, shows }: Visitor, patient: boolean): string[] {
   return [
-    `--endpoints=https://${endpoint}`,
+    `--endpoints=${endpoint.includes('://') ? endpoint : `https://${endpoint}`}`,
     patient ? CTL_PATIENCE : CTL_TIMEOUT,
     ...(trusts === undefined ? [] : [`--cacert=${trusts.caFile}`]),
     ...(shows === undefined ? [] : [`--cert=${shows.certFile}`, `--key=${shows.keyFile}`]),
