@@ -17,6 +17,8 @@ export class CertificateSource {
   readonly readFile: ReadFile;
   #current: KeyPair | undefined;
   #loading: Promise<KeyPair> | undefined;
+  /** Begins when the one that goes on is over. */
+  #next: Promise<KeyPair> | undefined;
 
   constructor(certFile: string, keyFile: string, readFile: ReadFile) {
     this.certFile = certFile;
@@ -26,14 +28,25 @@ export class CertificateSource {
 
   /**
    * What the files hold now; the same object as before if nothing changed. Connections that come
-   * while the files are being read share the result.
+   * while the files are being read share the next reading: what began before may be out of date.
    * @throws Error with Go's text if a file cannot be read or the two do not belong together
    */
   load(): Promise<KeyPair> {
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined;
+    if (this.#loading === undefined) return this.#begin();
+    const begin = (): Promise<KeyPair> => {
+      this.#next = undefined;
+      return this.#begin();
+    };
+    this.#next ??= this.#loading.then(begin, begin);
+    return this.#next;
+  }
+
+  #begin(): Promise<KeyPair> {
+    const loading = this.#load().finally(() => {
+      if (this.#loading === loading) this.#loading = undefined;
     });
-    return this.#loading;
+    this.#loading = loading;
+    return loading;
   }
 
   async #load(): Promise<KeyPair> {
