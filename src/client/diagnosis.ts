@@ -110,7 +110,6 @@ const BY_ALERT: Readonly<Record<string, Finding>> = {
   },
   BAD_CERTIFICATE: {
     layer: 'tls',
-    // Go servers send this for a certificate that is missing, too.
     problem: 'the server wants a client certificate that it trusts',
     hint: 'give --cert and --key',
   },
@@ -135,10 +134,21 @@ const BY_ALERT: Readonly<Record<string, Finding>> = {
 /** Trap: the prefix depends on the version of TLS and of OpenSSL. */
 const ALERT_CODE = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_ALERT_(.+)$/;
 
-function findingOf(error: NodeJS.ErrnoException | undefined): Finding | undefined {
+/** Go's servers send one alert for certificates that are missing and for those that are wrong. */
+const NOT_ACCEPTED: Finding = {
+  layer: 'tls',
+  problem: 'the server does not accept our client certificate',
+  hint: 'it may have expired, be revoked, or be signed by an authority that the server does not trust: see --cert and --key',
+};
+
+function findingOf(
+  error: NodeJS.ErrnoException | undefined,
+  { hasCertificate }: AttemptFacts,
+): Finding | undefined {
   const code = error?.code ?? '';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(error);
   const alert = ALERT_CODE.exec(code)?.[1];
+  if (alert === 'BAD_CERTIFICATE' && hasCertificate) return NOT_ACCEPTED;
   return alert === undefined ? BY_CODE[code] : BY_ALERT[alert];
 }
 
@@ -174,7 +184,7 @@ export function diagnoseFailure(
   error: Error | undefined,
   facts: AttemptFacts = { secure: false, hasCertificate: false },
 ): ConnectionDiagnosis {
-  const finding = findingOf(error);
+  const finding = findingOf(error, facts);
   if (finding !== undefined) return { endpoint, ...finding };
   if (facts.secure && (stage === 'http2' || (stage === 'tls' && hasEnded(error)))) {
     // Trap: in TLS 1.3 a server judges our certificate when we think that all is well.

@@ -26,6 +26,14 @@ it('falls back on the stage and on what the error says', () => {
   expect(diagnoseFailure('h:1', 'http2', undefined).layer).toBe('http2');
 });
 
+it('tells a certificate that is not accepted from one that is missing', () => {
+  const error = Object.assign(new Error('x'), { code: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' });
+  const problem = (hasCertificate: boolean): string =>
+    diagnoseFailure('h:1', 'http2', error, { secure: true, hasCertificate }).problem;
+  expect(problem(false)).toBe('the server wants a client certificate that it trusts');
+  expect(problem(true)).toBe('the server does not accept our client certificate');
+});
+
 it('names the names that a certificate is valid for', () => {
   const error = Object.assign(new Error('x'), {
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',

@@ -105,7 +105,7 @@ const CASES: readonly Case[] = [
 ];
 
 describe.each(CASES)('$name', ({ flags, shows, version, rejected }) => {
-  it('at the peer port', async () => {
+  it(`at the peer port, for Node${hasOpenssl ? ' and openssl' : ' alone'}`, async () => {
     const etcd = await startTls([
       ...pairFlags(server),
       ...pairFlags(server, true),
