@@ -116,6 +116,32 @@ describe('what is served on one TLS port', () => {
     }
   });
 
+  it('is gRPC alone where HTTP has a port of its own', async () => {
+    const etcd = await startTls([
+      ...pairFlags(server),
+      '--listen-client-http-urls=https://localhost:0',
+    ]);
+    const [, http] = etcd.lines.filter(({ message }) => message === 'listening for client traffic');
+    const httpEndpoint = String(http?.fields.address);
+    const own = await client(etcd.endpoint);
+    const protocolOf = async (endpoint: string) =>
+      (await shakeHands(endpoint, { trusts: authority }, ['h2', 'http/1.1'])).protocol;
+    try {
+      await own.kv.put({ key });
+      expect(await protocolOf(etcd.endpoint)).toBe('h2');
+      expect(await protocolOf(httpEndpoint)).toBe('http/1.1');
+      const refused = await shakeHands(etcd.endpoint, { trusts: authority }, ['http/1.1']);
+      expect(refused.isSecure).toBe(false);
+      if (hasCurl) {
+        const visit = await visitByCurl(httpEndpoint, { trusts: authority });
+        expect(visit.stdout).toBe('{"health":"true","reason":""}');
+      }
+    } finally {
+      own.close();
+      await etcd.stop();
+    }
+  });
+
   it('is not plaintext alone', async () => {
     const etcd = await startTls(pairFlags(server));
     try {
