@@ -215,10 +215,14 @@ const CODE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(GrpcCode).map(([name, code]) => [code, name]),
 );
 
+/** Go's name of a gRPC code: `Unavailable`. */
+export function grpcCodeName(code: number): string {
+  return CODE_NAMES.get(code) ?? `Code(${code})`;
+}
+
 /** Go's rendering of a gRPC status: `rpc error: code = Unavailable desc = ...`. */
 export function grpcErrorText({ code, message }: RpcStatus): string {
-  const name = CODE_NAMES.get(code) ?? `Code(${code})`;
-  return `rpc error: code = ${name} desc = ${message}`;
+  return `rpc error: code = ${grpcCodeName(code)} desc = ${message}`;
 }
 
 const NAME_BY_MESSAGE: ReadonlyMap<string, EtcdErrorName> = new Map(

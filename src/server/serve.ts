@@ -75,6 +75,7 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
       config,
       logger,
       runtimeVersion: host.build.runtime,
+      stdout: host.stdout,
       ...(host.transport === undefined ? {} : { transport: host.transport }),
       onFatal: fail,
     });

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import type { Logger } from '../base/logger.js';
 import { ETCD_VERSION } from '../base/version.js';
 import { etcdError } from '../proto/errors.js';
+import { type AuditLog, openAuditLog } from './audit/open-audit-log.js';
 import { noTokens } from './auth/no-tokens.js';
 import { plainPasswordHasher } from './auth/plain-password.js';
 import { createTokenProvider } from './auth/token-options.js';
@@ -32,7 +33,12 @@ import { createRpcMetrics } from './metrics/rpc-metrics.js';
 import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
-import { clientVersionCheck, requireLeaderCheck, requiresLeader } from './rpc/checks.js';
+import {
+  clientVersionCheck,
+  guardedMethods,
+  requireLeaderCheck,
+  requiresLeader,
+} from './rpc/checks.js';
 import { createTransport, type TransportKind } from './rpc/create-transport.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
@@ -49,6 +55,8 @@ export interface StartServerOptions {
   readonly platform?: ServerPlatform;
   /** Version of the run time, for the metrics: `node20.20.2`. */
   readonly runtimeVersion: string;
+  /** Where `--audit-log=-` goes; absent: that is an error. */
+  readonly stdout?: (text: string) => void;
   /** What serves calls; default: our own HTTP/2. */
   readonly transport?: TransportKind;
   /** The running server can't go on; it has stopped serving when this is called. */
@@ -93,6 +101,7 @@ class Server implements EtcdServer {
   readonly #logger: Logger;
   readonly #platform: ServerPlatform;
   readonly #onFatal: (error: unknown) => void;
+  readonly #stdout: ((text: string) => void) | undefined;
   readonly #metrics: ServerMetrics;
   readonly #clients: PortMultiplexer;
   /** HTTP alone, where --listen-client-http-urls asks for it. */
@@ -108,6 +117,7 @@ class Server implements EtcdServer {
   #opened: OpenedMember | undefined;
   #tokens: TokenProvider = noTokens;
   #unlock: (() => Promise<void>) | undefined;
+  #audit: AuditLog | undefined;
   #clientHandler: RequestListener | undefined;
   #metricsHandler: RequestListener | undefined;
   #clientAddresses: string[] = [];
@@ -121,6 +131,7 @@ class Server implements EtcdServer {
     this.#logger = logger.at('server/server.ts');
     this.#platform = platform;
     this.#onFatal = onFatal;
+    this.#stdout = options.stdout;
     this.#transportKind = options.transport ?? 'http2';
     this.#metrics = createServerMetrics({
       serverVersion: ETCD_VERSION,
@@ -252,6 +263,15 @@ class Server implements EtcdServer {
     const directories = memberDirectories(config.dataDir, config.walDir ?? '');
     await makeDurableDirectory(fs, directories.member);
     this.#unlock = await this.#platform.lockDirectory(directories.member);
+    this.#audit = await openAuditLog({
+      config: config.audit,
+      fs,
+      clock,
+      logger: this.#logger,
+      metrics: this.#metrics.audit,
+      stdout: this.#stdout,
+      timeoutMillis: config.requestTimeoutMillis,
+    });
     this.#opened = await openMember({
       fs,
       clock,
@@ -336,16 +356,19 @@ class Server implements EtcdServer {
       bcryptCost: config.bcryptCost,
       trustsCertificates: config.clientTls.clientCertAuth,
     });
+    const tracked = this.#leaderStreams.track(methods);
+    const checks = [clientVersionCheck, requireLeaderCheck(member)];
     const handler = this.#httpOptions(member);
     const clientHandler = createClientHandler(handler);
     this.#clientHandler = clientHandler;
     this.#transport = createTransport(this.#transportKind, {
-      methods: this.#leaderStreams.track(methods),
+      methods:
+        this.#audit === undefined ? tracked : this.#audit.track(guardedMethods(tracked, checks)),
       clock,
       maxReceiveBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
       maxConcurrentStreams: config.maxConcurrentStreams,
       keepAlive: config.keepAlive,
-      checks: [clientVersionCheck, requireLeaderCheck(member)],
+      checks: this.#audit === undefined ? checks : [],
       observer: createRpcMetrics({
         metrics: this.#metrics,
         clock,
@@ -431,6 +454,9 @@ class Server implements EtcdServer {
       try {
         await this.#opened?.member.stop();
       } finally {
+        await this.#audit?.close().catch((error: unknown) => {
+          this.#logger.error('failed to close the audit log', { error: String(error) });
+        });
         await this.#unlock?.();
       }
     }

@@ -28,6 +28,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'log-level': 'debug',
   'log-format': 'console',
   'log-rotation-config-json': '{"maxsize": 7}',
+  'audit-log-rotation-config-json': '{"maxsize": 7}',
   metrics: 'extensive',
   'auto-compaction-mode': 'revision',
   'auto-compaction-retention': '5',
@@ -38,6 +39,7 @@ const TOGETHER_WITH: Readonly<Record<string, readonly string[]>> = {
   'listen-client-urls': ['--advertise-client-urls=http://127.0.0.1:7'],
   'enable-log-rotation': ['--log-outputs=/log'],
   'log-rotation-config-json': ['--log-outputs=/log', '--enable-log-rotation'],
+  'audit-log-rotation-config-json': ['--audit-log=/audit'],
   'auto-compaction-mode': ['--auto-compaction-retention=5'],
 };
 

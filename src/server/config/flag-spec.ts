@@ -42,7 +42,7 @@ export interface FlagSpec {
   readonly defaultText: string;
   /** Path in the configuration file, dots between the levels; undefined: not settable there. */
   readonly yaml: string | undefined;
-  /** First release with this name; several: back-ported. */
+  /** First release with this name; several: back-ported; empty: etcd has no such flag. */
   readonly since: string;
   readonly help: string;
   readonly choices: readonly string[];

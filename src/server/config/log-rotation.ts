@@ -28,6 +28,14 @@ export function parseLogRotation(json: string, outputs: readonly string[]): LogR
       '--log-outputs requires a single file path when --log-rotate-config-json is defined',
     );
   }
+  return parseRotation(json);
+}
+
+/**
+ * Reads the parameters of a rotation.
+ * @throws Error with etcd's text
+ */
+export function parseRotation(json: string): LogRotation {
   let parsed: unknown;
   try {
     parsed = JSON.parse(json);

@@ -1,6 +1,7 @@
 import { formatGoDuration, parseGoDuration, quoteGo } from '../../base/go-format.js';
 import type { LogLevel } from '../../base/logger.js';
 import type { MemberUrl } from '../http/address.js';
+import { type AuditConfig, parseAudit } from './audit-config.js';
 import type { DeferredLog } from './deferred-log.js';
 import {
   type FeatureName,
@@ -114,6 +115,7 @@ export interface ServerConfig {
   readonly enableGrpcGateway: boolean;
   readonly metrics: 'basic' | 'extensive';
   readonly log: LogConfig;
+  readonly audit: AuditConfig;
 
   readonly features: Readonly<Record<FeatureName, boolean>>;
   /** What was set explicitly, for the log. */
@@ -149,6 +151,7 @@ export function buildServerConfig(settings: Settings, logs: DeferredLog[]): Serv
     clientTls: clientTls(settings),
     peerTls: peerTls(settings),
     log: logging(settings),
+    audit: parseAudit(settings),
     metrics: settings.text('metrics') === 'extensive' ? 'extensive' : 'basic',
     features: resolveFeatureGates(parseFeatureGates(settings.text('feature-gates'))),
     explicitFeatures: parseFeatureGates(settings.text('feature-gates')),

@@ -1,5 +1,6 @@
 import { formatGoDuration, quoteGo } from '../../base/go-format.js';
 import { isIpAddress, type MemberUrl, splitHostPort } from '../http/address.js';
+import { parseAudit } from './audit-config.js';
 import type { DeferredLog } from './deferred-log.js';
 import { parseFeatureGates, resolveFeatureGates } from './feature-gates.js';
 import { parseLogRotation } from './log-rotation.js';
@@ -69,6 +70,7 @@ const checkLogging: Check = (settings) => {
   if (settings.on('enable-log-rotation')) {
     parseLogRotation(settings.text('log-rotation-config-json'), outputs);
   }
+  parseAudit(settings);
   const level = settings.text('log-level');
   if (!LOG_LEVELS.has(level.toLowerCase())) {
     throw new UnknownLogLevel(`unrecognized level: ${quoteGo(level)}`);

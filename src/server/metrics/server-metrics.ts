@@ -3,6 +3,7 @@ import { networkMetrics, peerMetrics } from './network-metrics.js';
 import { MetricRegistry } from './registry.js';
 import {
   addDeadMetrics,
+  auditMetrics,
   healthMetrics,
   leaseMetrics,
   scrapeMetrics,
@@ -36,5 +37,6 @@ export function createServerMetrics(options: ServerMetricsOptions) {
     peers: peerMetrics(registry),
     scrape: scrapeMetrics(registry),
     tls: tlsMetrics(registry),
+    audit: auditMetrics(registry),
   };
 }

@@ -37,6 +37,35 @@ export function tlsMetrics(registry: MetricRegistry) {
   };
 }
 
+export function auditMetrics(registry: MetricRegistry) {
+  return {
+    lines: registry.counter(
+      'etcdkit_audit_log_lines_total',
+      'The total number of lines written to the audit log.',
+    ),
+    queuedCharacters: registry.gauge(
+      'etcdkit_audit_log_queued_characters',
+      'Length of the lines of the audit log that are not written yet.',
+    ),
+    waits: registry.counter(
+      'etcdkit_audit_log_waits_total',
+      'The total number of requests that waited for the audit log.',
+    ),
+    refusals: registry.counter(
+      'etcdkit_audit_log_refused_requests_total',
+      'The total number of requests refused because the audit log could not take their line.',
+    ),
+    writeFailures: registry.counter(
+      'etcdkit_audit_log_write_failures_total',
+      'The total number of failed writes.',
+    ),
+    lostLines: registry.counter(
+      'etcdkit_audit_log_lost_lines_total',
+      'Lines that could not be written before the server stopped.',
+    ),
+  };
+}
+
 export function watchMetrics(registry: MetricRegistry) {
   const sendLoop = (name: string, help: string) =>
     registry.histogram(`etcd_debugging_server_watch_send_loop_${name}`, help, DISK_SECONDS);

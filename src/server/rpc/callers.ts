@@ -45,8 +45,15 @@ export class Callers {
    * @throws EtcdError InvalidAuthToken
    */
   of(context: CallContext): Caller | Promise<Caller> {
-    const { auth, tokens, appliedIndex } = this.#options;
-    if (!auth.enabled) return ANONYMOUS;
+    if (!this.#options.auth.enabled) return ANONYMOUS;
+    const caller = this.#find(context);
+    if (context.identified === undefined) return caller;
+    if (!(caller instanceof Promise)) return told(caller, context);
+    return caller.then((found) => told(found, context));
+  }
+
+  #find(context: CallContext): Caller | Promise<Caller> {
+    const { tokens, appliedIndex } = this.#options;
     const token = tokenOf(context);
     if (token === undefined) return this.#certificateUser(context);
     const index = tokens.neededIndex(token);
@@ -108,6 +115,11 @@ export class Callers {
     }
     return this.#lookUp(token);
   }
+}
+
+function told(caller: Caller, context: CallContext): Caller {
+  if (caller.username !== '') context.identified?.(caller.username);
+  return caller;
 }
 
 function tokenOf({ metadata }: CallContext): string | undefined {

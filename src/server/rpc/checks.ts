@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { etcdError } from '../../proto/errors.js';
 import type { LocalMember } from '../local-member.js';
 import type { RpcCheck } from './rpc-observer.js';
-import type { CallContext } from './transport.js';
+import type { CallContext, RpcMethod, ServerStream } from './transport.js';
 
 const NON_ASCII = /[^\0-\x7f]/;
 
@@ -23,4 +23,33 @@ export function requireLeaderCheck(member: Pick<LocalMember, 'leaderId'>): RpcCh
   return (context) => {
     if (requiresLeader(context) && member.leaderId === 0n) throw etcdError('NoLeader');
   };
+}
+
+/** The same methods, each behind the checks; for those who have to see what the checks refuse. */
+export function guardedMethods(
+  methods: readonly RpcMethod[],
+  checks: readonly RpcCheck[],
+): RpcMethod[] {
+  return methods.map((method): RpcMethod => {
+    if (method.kind !== 'unary') {
+      const serve = method.handle;
+      return {
+        path: method.path,
+        kind: method.kind,
+        handle(stream: ServerStream) {
+          for (const check of checks) check(stream.context);
+          serve(stream);
+        },
+      };
+    }
+    const answer = method.handle;
+    return {
+      path: method.path,
+      kind: method.kind,
+      handle(request, context) {
+        for (const check of checks) check(context);
+        return answer(request, context);
+      },
+    };
+  });
 }

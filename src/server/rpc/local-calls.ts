@@ -42,13 +42,14 @@ export class LocalCalls {
     if (method?.kind !== 'unary') throw new Error(`no local method ${path}`);
     if (signal?.aborted) throw etcdError('ContextCanceled');
     const { metadata, peer, commonName, deadlineMillis } = client;
-    const context = {
+    const context: CallContext = {
       method: path,
       metadata,
       peer,
       commonName,
       deadlineMillis,
       signal: signal ?? NEVER_ABORTED,
+      identified: (username) => client.identified?.(username),
     };
     const bytes = asBuffer(codec.encode(codec.create(request)).finish());
     return response.decode(await method.handle(bytes, context));
@@ -76,7 +77,14 @@ export class LocalCalls {
     if (signal?.aborted) return;
     const { metadata, peer, commonName, deadlineMillis } = client;
     const stream = new LocalStream(
-      { method: path, metadata, peer, commonName, deadlineMillis },
+      {
+        method: path,
+        metadata,
+        peer,
+        commonName,
+        deadlineMillis,
+        identified: (username) => client.identified?.(username),
+      },
       signal,
     );
     method.handle(stream);

@@ -201,6 +201,7 @@ describe('defaults', () => {
     const url = (host: string) => ({ scheme: 'http', host, path: '', text: `http://${host}` });
     expect(rest).toEqual({
       name: 'default',
+      audit: { output: undefined, reads: true, rotation: undefined },
       dataDir: 'default.etcd',
       walDir: undefined,
       snapshotCount: 10_000,
@@ -407,6 +408,23 @@ describe('values', () => {
     });
   });
 
+  it('reads the audit log, from flags and from a file', () => {
+    const audit = { output: '/tmp/audit', reads: false, rotation: { maxSizeMegabytes: 100 } };
+    const flags = [
+      '--audit-log=/tmp/audit',
+      '--audit-log-reads=false',
+      '--audit-log-rotation-config-json={}',
+    ];
+    expect(config(parse(flags)).audit).toMatchObject(audit);
+    const file =
+      "{audit-log: /tmp/audit, audit-log-reads: false, audit-log-rotation-config-json: '{}'}";
+    const fromFile = parseServerConfig(['--config-file=f'], {}, () => file);
+    expect(fromFile).toMatchObject({ kind: 'config', config: { audit } });
+    const environment = { ETCD_AUDIT_LOG: '-', ETCD_AUDIT_LOG_READS: 'false' };
+    const fromEnvironment = parseServerConfig([], environment, () => '');
+    expect(fromEnvironment).toMatchObject({ config: { audit: { output: '-', reads: false } } });
+  });
+
   it('warns of deprecated flags', () => {
     expect(messages(parse(['--max-snapshots=3', '--v2-deprecation=gone']))).toEqual(
       expect.arrayContaining([
@@ -425,6 +443,14 @@ describe('validation', () => {
     [
       ['--enable-log-rotation'],
       '--log-outputs requires a single file path when --log-rotate-config-json is defined',
+    ],
+    [
+      ['--audit-log=-', '--audit-log-rotation-config-json={}'],
+      '--audit-log-rotation-config-json requires a file path as --audit-log',
+    ],
+    [
+      ['--audit-log=/a', '--audit-log-rotation-config-json={"maxsize": true}'],
+      'invalid log rotation config: json: cannot unmarshal bool into Go struct field logRotationConfig.maxsize of type int',
     ],
     [['--log-format=x'], 'unknown log format: x, supported values json, console'],
     [
