@@ -263,6 +263,8 @@ export class Http2Connection implements FrameSink, CallConnection {
       this.#control.reset(streamId, Http2Code.ProtocolError);
       return;
     }
+    // What was answered within this turn makes room.
+    if (this.#streams.size >= this.#core.maxConcurrentStreams) this.#closeEnded();
     if (this.#isLeaving || !this.#hasRoom) {
       this.#control.reset(streamId, Http2Code.RefusedStream);
       return;
