@@ -1,0 +1,130 @@
+import { BboltError, type BboltSite } from './bbolt-error.js';
+import {
+  decodePageHeader,
+  ELEMENT_BYTES,
+  encodePageHeader,
+  PAGE_HEADER_BYTES,
+  PageKind,
+  readU64,
+} from './page.js';
+
+const BUCKET_FLAG = 1;
+/** Bytes of a bucket's value before its inline page. */
+const BUCKET_HEADER_BYTES = 16;
+
+/** A pair, or a bucket: then `value` is the bucket's header, and its page if that is inline. */
+export interface LeafElement {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly isBucket: boolean;
+}
+
+/** An element as it was read. */
+export interface StoredElement extends LeafElement {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** Bytes that a leaf element takes in its page. */
+export function leafElementBytes({ key, value }: LeafElement): number {
+  return ELEMENT_BYTES + key.length + value.length;
+}
+
+/**
+ * Writes a leaf at `at`; its bytes must be zero there. Data follow the elements in their order.
+ */
+export function encodeLeaf(
+  target: Buffer,
+  at: number,
+  page: { readonly id: number; readonly overflow: number },
+  elements: readonly LeafElement[],
+): void {
+  encodePageHeader(target, at, { ...page, flags: PageKind.leaf, count: elements.length });
+  let element = at + PAGE_HEADER_BYTES;
+  let data = element + elements.length * ELEMENT_BYTES;
+  for (const { key, value, isBucket } of elements) {
+    target.writeUInt32LE(isBucket ? BUCKET_FLAG : 0, element);
+    // Trap: the position counts from the element, not from the page.
+    target.writeUInt32LE(data - element, element + 4);
+    target.writeUInt32LE(key.length, element + 8);
+    target.writeUInt32LE(value.length, element + 12);
+    target.set(key, data);
+    target.set(value, data + key.length);
+    data += key.length + value.length;
+    element += ELEMENT_BYTES;
+  }
+}
+
+/**
+ * The elements of a leaf, views of `page`, in strictly ascending order of their keys.
+ * @param page all bytes of the page and of those that belong to it
+ * @throws BboltError
+ */
+export function decodeLeaf(page: Buffer, site: BboltSite): StoredElement[] {
+  const { count } = decodePageHeader(page, 0);
+  const dataAt = PAGE_HEADER_BYTES + count * ELEMENT_BYTES;
+  if (dataAt > page.length) throw new BboltError(site, `a leaf of ${count} elements is cut off`);
+  const elements: StoredElement[] = [];
+  let before: Buffer | undefined;
+  for (let index = 0; index < count; index++) {
+    const at = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
+    const flags = page.readUInt32LE(at);
+    if (flags > BUCKET_FLAG)
+      throw elementError(site, at, `unknown flags ${flags} of a leaf element`);
+    const keyAt = at + page.readUInt32LE(at + 4);
+    const valueAt = keyAt + page.readUInt32LE(at + 8);
+    const end = valueAt + page.readUInt32LE(at + 12);
+    if (keyAt < dataAt || end > page.length) {
+      throw elementError(site, at, `leaf element ${index} points outside of its page`);
+    }
+    const key = page.subarray(keyAt, valueAt);
+    if (before !== undefined && before.compare(key) >= 0) {
+      throw elementError(site, at, `leaf element ${index} is out of order`);
+    }
+    elements.push({ key, value: page.subarray(valueAt, end), isBucket: flags === BUCKET_FLAG });
+    before = key;
+  }
+  return elements;
+}
+
+/** The value of a bucket whose tree begins at page `root`. */
+export function encodeBucket(root: number): Buffer {
+  const value = Buffer.alloc(BUCKET_HEADER_BYTES);
+  value.writeBigUInt64LE(BigInt(root), 0);
+  return value;
+}
+
+/** The value of a bucket with all its pairs within (reference: formats 3.4). */
+export function encodeInlineBucket(elements: readonly LeafElement[]): Buffer {
+  let bytes = BUCKET_HEADER_BYTES + PAGE_HEADER_BYTES;
+  for (const element of elements) bytes += leafElementBytes(element);
+  const value = Buffer.alloc(bytes);
+  encodeLeaf(value, BUCKET_HEADER_BYTES, { id: 0, overflow: 0 }, elements);
+  return value;
+}
+
+/** What the value of a bucket says: the page of its tree, or the leaf that is in the value. */
+export type BucketRoot = { readonly page: number } | { readonly inline: StoredElement[] };
+
+/**
+ * @param site of the value
+ * @throws BboltError
+ */
+export function decodeBucket(value: Buffer, site: BboltSite): BucketRoot {
+  if (value.length < BUCKET_HEADER_BYTES) throw new BboltError(site, 'a bucket header is cut off');
+  const page = readU64(value, 0);
+  if (page !== 0) return { page };
+  const inlineSite = { file: site.file, offset: site.offset + BUCKET_HEADER_BYTES };
+  if (value.length < BUCKET_HEADER_BYTES + PAGE_HEADER_BYTES) {
+    throw new BboltError(inlineSite, 'an inline bucket is cut off');
+  }
+  const leaf = value.subarray(BUCKET_HEADER_BYTES);
+  if (decodePageHeader(leaf, 0).flags !== PageKind.leaf) {
+    throw new BboltError(inlineSite, 'an inline bucket is no leaf');
+  }
+  return { inline: decodeLeaf(leaf, inlineSite) };
+}
+
+function elementError({ file, offset }: BboltSite, at: number, reason: string): BboltError {
+  return new BboltError({ file, offset: offset + at }, reason);
+}

@@ -1,0 +1,115 @@
+import type { FileHandle } from '../../platform/fs.js';
+import { BboltError, type BboltSite } from './bbolt-error.js';
+import { type BboltMeta, decodeMetaPage, META_PAGE_BYTES, secondMetaOffsets } from './meta.js';
+import { decodePageHeader, PAGE_BYTES, type PageHeader } from './page.js';
+
+/** The file is read in pieces of so many bytes, because neighbours are mostly read together. */
+const WINDOW_BYTES = 256 * 1024;
+/** Pieces that are kept. */
+const MAX_WINDOWS = 32;
+/** Longest page with its overflow that is read, bytes: what etcd can store is far below. */
+const MAX_PAGE_GROUP_BYTES = 1024 * 1024 * 1024;
+
+/** A page with those that belong to it. */
+export interface StoredPage {
+  readonly header: PageHeader;
+  readonly bytes: Buffer;
+  readonly site: BboltSite;
+}
+
+/** Reads pages of a bbolt file and keeps the last ones read, in a bounded cache. */
+export class PageReader {
+  readonly path: string;
+  readonly meta: BboltMeta;
+  readonly #file: FileHandle;
+  readonly #windowBytes: number;
+  /** By number, the least recently used first. */
+  readonly #windows = new Map<number, Buffer>();
+
+  private constructor(file: FileHandle, meta: BboltMeta) {
+    this.path = file.path;
+    this.meta = meta;
+    this.#file = file;
+    this.#windowBytes = Math.max(WINDOW_BYTES, meta.pageBytes);
+  }
+
+  /** @throws BboltError if neither meta page is sound, or the file is shorter than they say */
+  static async open(file: FileHandle): Promise<PageReader> {
+    const meta = await readMeta(file);
+    const size = await file.size();
+    const needed = meta.highWaterMark * meta.pageBytes;
+    if (size < needed) {
+      const site = { file: file.path, offset: size };
+      throw new BboltError(site, `the file ends before its ${needed} bytes`);
+    }
+    return new PageReader(file, meta);
+  }
+
+  /** @throws BboltError if there is no such page, or its header names another */
+  async read(id: number): Promise<StoredPage> {
+    const { pageBytes, highWaterMark } = this.meta;
+    const site = { file: this.path, offset: id * pageBytes };
+    if (id < 2 || id >= highWaterMark) {
+      throw new BboltError({ file: this.path, offset: 0 }, `page ${id} is out of bounds`);
+    }
+    const first = await this.#firstPage(site.offset);
+    const header = decodePageHeader(first, 0);
+    if (header.id !== id) throw new BboltError(site, `page ${id} says that it is ${header.id}`);
+    if (header.overflow === 0) return { header, bytes: first, site };
+    const bytes = (header.overflow + 1) * pageBytes;
+    if (id + header.overflow >= highWaterMark || bytes > MAX_PAGE_GROUP_BYTES) {
+      throw new BboltError(site, `page ${id} overflows out of bounds`);
+    }
+    return { header, bytes: await this.#readExactly(site.offset, bytes), site };
+  }
+
+  async #firstPage(offset: number): Promise<Buffer> {
+    const number = Math.floor(offset / this.#windowBytes);
+    let window = this.#windows.get(number);
+    if (window === undefined) {
+      window = await this.#file.read(number * this.#windowBytes, this.#windowBytes);
+      this.#dropOldWindows();
+    } else {
+      this.#windows.delete(number);
+    }
+    this.#windows.set(number, window);
+    const at = offset - number * this.#windowBytes;
+    const page = window.subarray(at, at + this.meta.pageBytes);
+    if (page.length === this.meta.pageBytes) return page;
+    throw new BboltError({ file: this.path, offset: offset + page.length }, 'the file was cut');
+  }
+
+  async #readExactly(offset: number, length: number): Promise<Buffer> {
+    const bytes = await this.#file.read(offset, length);
+    if (bytes.length === length) return bytes;
+    throw new BboltError({ file: this.path, offset: offset + bytes.length }, 'the file was cut');
+  }
+
+  #dropOldWindows(): void {
+    for (const number of this.#windows.keys()) {
+      if (this.#windows.size < MAX_WINDOWS) return;
+      this.#windows.delete(number);
+    }
+  }
+}
+
+/** The sound meta with the newer transaction (reference: formats 3.2). */
+async function readMeta(file: FileHandle): Promise<BboltMeta> {
+  const first = decodeMetaPage(await file.read(0, PAGE_BYTES), 0);
+  if (typeof first !== 'string') {
+    const second = await readMetaAt(file, first.pageBytes);
+    const isNewer = second !== undefined && second.transaction > first.transaction;
+    return isNewer ? second : first;
+  }
+  for (const offset of secondMetaOffsets()) {
+    const second = await readMetaAt(file, offset);
+    if (second !== undefined) return second;
+  }
+  throw new BboltError({ file: file.path, offset: 0 }, first);
+}
+
+/** The meta of the second page, if pages are `pageBytes` long and it is sound. */
+async function readMetaAt(file: FileHandle, pageBytes: number): Promise<BboltMeta | undefined> {
+  const meta = decodeMetaPage(await file.read(pageBytes, META_PAGE_BYTES), 0);
+  return typeof meta === 'string' || meta.pageBytes !== pageBytes ? undefined : meta;
+}
