@@ -11,13 +11,9 @@ import { type BackgroundJob, backgroundJobs } from './background-jobs.js';
 import { makeDurableDirectory, memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ServerConfig } from './config/server-config.js';
-import { healthSource } from './health-source.js';
-import {
-  createClientHandler,
-  createMetricsHandler,
-  type HttpHandlerOptions,
-} from './http/http-handler.js';
+import { createClientHandler, createMetricsHandler } from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
+import { httpOptions } from './http-options.js';
 import {
   bindListeners,
   isSecure,
@@ -26,9 +22,8 @@ import {
   watchedFiles,
 } from './listeners.js';
 import type { LocalMember } from './local-member.js';
-import { formatId } from './membership/member.js';
-import { partMetrics, refreshGauges } from './metrics/part-metrics.js';
-import { MetricRegistry } from './metrics/registry.js';
+import { initialCluster, memberSettings, startFields } from './member-config.js';
+import { partMetrics } from './metrics/part-metrics.js';
 import { createRpcMetrics } from './metrics/rpc-metrics.js';
 import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
@@ -45,9 +40,6 @@ import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
 import type { Http2Listener } from './rpc/transport-options.js';
 import { ExpiryWatch } from './tls/expiry-watch.js';
-
-/** How long a lease may go without telling the other members how much time it has left, ms. */
-const LEASE_CHECKPOINT_MILLIS = 5 * 60 * 1000;
 
 export interface StartServerOptions {
   readonly config: ServerConfig;
@@ -278,15 +270,7 @@ class Server implements EtcdServer {
       random,
       logger: this.#logger,
       directories,
-      initialCluster: {
-        name: config.name,
-        peerUrls: new Map(
-          [...config.initialCluster].map(([name, urls]) => [name, urls.map(({ text }) => text)]),
-        ),
-        advertisedPeerUrls: config.advertisePeerUrls.map(({ text }) => text),
-        token: config.initialClusterToken,
-        state: config.initialClusterState,
-      },
+      initialCluster: initialCluster(config),
       settings: memberSettings(config),
       auth: {
         tokens: this.#tokens,
@@ -304,8 +288,11 @@ class Server implements EtcdServer {
       metrics: partMetrics(this.#metrics),
       onFatal: (error) => this.#fail(error),
     });
-    this.#logStart(directories.wal);
-    const { member } = this.#opened;
+    const { member, isRestart } = this.#opened;
+    this.#logger.info(
+      'starting an etcd server',
+      startFields(config, member, directories.wal, isRestart),
+    );
     this.#jobs = backgroundJobs({
       config,
       platform: this.#platform,
@@ -313,26 +300,6 @@ class Server implements EtcdServer {
       member,
       directories,
       leaderStreams: this.#leaderStreams,
-    });
-  }
-
-  #logStart(walDirectory: string): void {
-    const config = this.#config;
-    this.#logger.info('starting an etcd server', {
-      'etcd-version': ETCD_VERSION,
-      'member-initialized': this.#opened?.isRestart ?? false,
-      name: config.name,
-      'data-dir': config.dataDir,
-      'wal-dir': walDirectory,
-      'heartbeat-interval': `${config.heartbeatMillis}ms`,
-      'election-timeout': `${config.electionMillis / 1000}s`,
-      'snapshot-count': config.snapshotCount,
-      'initial-advertise-peer-urls': config.advertisePeerUrls.map(({ text }) => text),
-      'advertise-client-urls': config.advertiseClientUrls.map(({ text }) => text),
-      'listen-client-urls': config.listenClientUrls.map(({ text }) => text),
-      'initial-cluster': config.initialClusterText,
-      'member-id': formatId(this.member.cluster.localMemberId),
-      'cluster-id': formatId(this.member.cluster.id),
     });
   }
 
@@ -358,7 +325,7 @@ class Server implements EtcdServer {
     });
     const tracked = this.#leaderStreams.track(methods);
     const checks = [clientVersionCheck, requireLeaderCheck(member)];
-    const handler = this.#httpOptions(member);
+    const handler = httpOptions(member, this.#metrics, config, this.#logger);
     const clientHandler = createClientHandler(handler);
     this.#clientHandler = clientHandler;
     this.#transport = createTransport(this.#transportKind, {
@@ -396,30 +363,6 @@ class Server implements EtcdServer {
         { traffic, address: this.#clientAddresses[position] },
       );
     }
-  }
-
-  #httpOptions(member: LocalMember): HttpHandlerOptions {
-    const metrics = this.#metrics;
-    return {
-      health: healthSource(member),
-      versions: {
-        serverVersion: ETCD_VERSION,
-        clusterVersion: () => member.cluster.version,
-        storageVersion: () => member.storageVersion || undefined,
-      },
-      metrics: {
-        contentType: MetricRegistry.contentType,
-        async text() {
-          refreshGauges(metrics, member);
-          return metrics.registry.text();
-        },
-      },
-      healthMetrics: metrics.health,
-      scrapeMetrics: metrics.scrape,
-      logger: this.#logger,
-      cors: this.#config.cors,
-      hostWhitelist: this.#config.hostWhitelist,
-    };
   }
 
   get #multiplexers(): readonly PortMultiplexer[] {
@@ -462,22 +405,4 @@ class Server implements EtcdServer {
     }
     this.#logger.info('closed etcd server', { name: this.#config.name });
   }
-}
-
-function memberSettings(config: ServerConfig) {
-  return {
-    heartbeatMillis: config.heartbeatMillis,
-    electionTicks: config.electionTicks,
-    maxRequestBytes: config.maxRequestBytes,
-    snapshotCount: config.snapshotCount,
-    snapshotCatchUpEntries: config.snapshotCatchUpEntries,
-    preVote: config.preVote,
-    quotaBytes: config.quotaBackendBytes,
-    unsafeNoFsync: config.unsafeNoFsync,
-    warningApplyMillis: config.warningApplyMillis,
-    compactionBatchLimit: config.compactionBatchLimit,
-    compactionSleepMillis: config.compactionSleepMillis,
-    leaseCheckpointMillis: config.features.LeaseCheckpoint ? LEASE_CHECKPOINT_MILLIS : undefined,
-    persistsLeaseCheckpoints: config.features.LeaseCheckpointPersist,
-  };
 }
