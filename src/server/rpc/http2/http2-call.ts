@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../../platform/clock.js';
 import { etcdError, GrpcCode, RpcError, type RpcStatus, statusOf } from '../../../proto/errors.js';
-import type { PingPolicy } from '../ping-policy.js';
 import type { MethodObserver, RpcCheck } from '../rpc-observer.js';
 import type { CallContext, CallMetadata, RpcMethod } from '../transport.js';
 import { Http2Stream } from './http2-stream.js';
@@ -44,7 +43,6 @@ export interface CallConnection {
   /** Common name of the client's verified certificate. */
   readonly commonName: string | undefined;
   readonly writer: ResponseWriter;
-  readonly pings: PingPolicy;
   openCalls: number;
   /** Memory of incomplete requests, octets. */
   heldBytes: number;
@@ -176,9 +174,8 @@ export abstract class Http2Call extends Http2Stream implements CallContext {
 
   /** Sends one message. False: it is too large, and the call ended with an error. */
   protected sendMessage(message: Uint8Array): boolean {
-    const { writer, pings } = this.connection;
+    const { writer } = this.connection;
     if (!this.#maySend(message)) return false;
-    pings.forgive();
     if (!this.#headersSent) writer.headers(this.id, this.head.responseHeaders, 0);
     this.#headersSent = true;
     writer.message(this, message);
@@ -224,7 +221,6 @@ export abstract class Http2Call extends Http2Stream implements CallContext {
   #answer(code: GrpcCode): void {
     this.answered = true;
     this.#timer?.cancel();
-    this.connection.pings.forgive();
     this.#dropParts();
     this.#finish(code);
   }

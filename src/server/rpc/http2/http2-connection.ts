@@ -48,7 +48,7 @@ export class Http2Connection implements FrameSink, CallConnection {
   readonly peer: string;
   readonly commonName: string | undefined;
   readonly writer: ResponseWriter;
-  readonly pings: PingPolicy;
+  readonly #pings: PingPolicy;
   openCalls = 0;
   heldBytes = 0;
   readonly #core: TransportCore;
@@ -76,11 +76,11 @@ export class Http2Connection implements FrameSink, CallConnection {
     this.#socket = socket;
     this.#core = core;
     this.#http = core.httpOf(socket);
-    this.pings = pings;
+    this.#pings = pings;
     this.peer = remoteAddressOf(socket);
     this.commonName = verifiedCommonName(socket);
     this.#outgoing = new Outgoing(socket, () => this.#endTurn());
-    this.writer = new ResponseWriter(this.#outgoing, (stream) => this.#ended.push(stream));
+    this.writer = new ResponseWriter(this.#outgoing, pings, (stream) => this.#ended.push(stream));
     this.#control = new ControlWriter(this.#outgoing);
     this.#splitter = new FrameSplitter(this);
     this.#serverPings = new ServerPings({
@@ -308,7 +308,6 @@ export class Http2Connection implements FrameSink, CallConnection {
   }
 
   #refuse(streamId: number, endStream: boolean, head: RequestHead): void {
-    this.pings.forgive();
     const { httpStatus, status } = head.refusal ?? this.#core.refusalOf(head.path);
     const block = refusalHeaders(httpStatus, head.responseHeaders, status);
     this.writer.headers(streamId, block, FLAG_END_STREAM);
@@ -392,7 +391,7 @@ export class Http2Connection implements FrameSink, CallConnection {
     // Trap: where etcd serves HTTP and calls on one TLS port, it does not judge pings.
     if (this.#http !== undefined) return;
     const now = this.#core.clock.monotonicMillis();
-    if (!this.pings.allow(now, this.openCalls)) throw calm('too_many_pings');
+    if (!this.#pings.allow(now, this.openCalls)) throw calm('too_many_pings');
   }
 
   #spendIdle(): void {

@@ -7,6 +7,7 @@ import {
   call,
   callBlock,
   data,
+  frame,
   headers,
   message,
   RawPeer,
@@ -79,6 +80,18 @@ describe('the windows of the client', () => {
     expect(client.answer(1).body).toHaveLength(101);
     await client.send(settings([WINDOW, 65_535])).settle();
     expect(client.answer(1)).toMatchObject({ body: message(Buffer.alloc(1000)), isEnded: true });
+  });
+
+  it('may be measured by pings while a response arrives', async () => {
+    const client = peer()
+      .open([WINDOW, 10])
+      .send(call(1, SAY, 'x'.repeat(100)));
+    for (let round = 0; round < 10; round++) {
+      client.send(windowUpdate(1, 10), frame(FrameType.Ping, 0, 0, Buffer.alloc(8)));
+      await client.settle();
+    }
+    expect(client.goaway).toBeUndefined();
+    expect(client.answer(1).isEnded).toBe(true);
   });
 
   it('closed on one stream do not stop the others', async () => {
