@@ -8,7 +8,8 @@ import {
 import { SERVICES } from '../../proto/services.js';
 import type { LocalMember } from '../local-member.js';
 import type { Callers } from './callers.js';
-import { missingMethod, unaryMethod } from './methods.js';
+import { missingMethod, serverStreamMethod, unaryMethod } from './methods.js';
+import { sendSnapshot } from './snapshot-stream.js';
 import type { RpcMethod } from './transport.js';
 
 /** etcdserverpb.Maintenance (reference: api 16). */
@@ -55,7 +56,10 @@ export function maintenanceService(member: LocalMember, callers: Callers): RpcMe
       if (targetID !== member.cluster.localMemberId) throw etcdError('BadLeaderTransferee');
       return { header: undefined };
     }),
-    missingMethod(definitions.snapshot.path, 'Maintenance.Snapshot'),
+    serverStreamMethod(definitions.snapshot, async (_request, stream) => {
+      await callers.admin(stream.context);
+      await sendSnapshot(member, stream);
+    }),
     missingMethod(definitions.downgrade.path, 'Maintenance.Downgrade'),
   ];
 }
