@@ -24,11 +24,27 @@ export interface AuditLinesOptions {
   readonly reads: boolean;
 }
 
+/** Callers of one method whose part of the line is kept. */
+const MAX_CALLERS = 1000;
+
+interface Caller {
+  readonly username: string;
+  readonly commonName: string;
+  readonly text: string;
+}
+
+/** `000` to `999` */
+const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, number) =>
+  String(number).padStart(3, '0'),
+);
+
 /** Composes the lines of one method. */
 export class AuditLines {
   readonly isRead: boolean;
   readonly #options: AuditLinesOptions;
   readonly #method: string;
+  /** The part of the line that says who calls, by peer. */
+  readonly #callers = new Map<string, Caller>();
   #second = -1;
   #secondText = '';
 
@@ -46,13 +62,27 @@ export class AuditLines {
   write(outcome: AuditOutcome): void {
     const { call, started, members, requestBytes, responseBytes, code } = outcome;
     const { clock, queue } = this.#options;
-    const millis = Math.round((clock.monotonicMillis() - started) * 1000) / 1000;
+    const micros = Math.round((clock.monotonicMillis() - started) * 1000);
+    const millis = Math.trunc(micros / 1000);
     queue.write(
-      `{"time":"${this.#time()}${this.#method}${textMember('user', call.username)}` +
-        `${textMember('cn', call.commonName ?? '')}${textMember('peer', call.peer)}${members}` +
-        `,"request_bytes":${requestBytes},"response_bytes":${responseBytes}` +
-        `,"code":"${grpcCodeName(code)}","ms":${millis}}\n`,
+      `{"time":"${this.#time()}${this.#who(call)}${members},"request_bytes":${requestBytes}` +
+        `,"response_bytes":${responseBytes},"code":"${grpcCodeName(code)}","ms":${millis}` +
+        `.${THOUSANDTHS[micros - millis * 1000]}}\n`,
     );
+  }
+
+  /** Made anew only when another user comes the same way. */
+  #who({ username, commonName = '', peer }: AuditedCall): string {
+    let caller = this.#callers.get(peer);
+    if (caller?.username !== username || caller.commonName !== commonName) {
+      const user = textMember('user', username);
+      const cn = textMember('cn', commonName);
+      const text = `${this.#method}${user}${cn}${textMember('peer', peer)}`;
+      caller = { username, commonName, text };
+      if (this.#callers.size >= MAX_CALLERS) this.#callers.clear();
+      this.#callers.set(peer, caller);
+    }
+    return caller.text;
   }
 
   /** RFC 3339 with milliseconds, without the `Z`. */
@@ -63,6 +93,6 @@ export class AuditLines {
       this.#second = second;
       this.#secondText = new Date(second * 1000).toISOString().slice(0, 20);
     }
-    return this.#secondText + String(now - second * 1000).padStart(3, '0');
+    return `${this.#secondText}${THOUSANDTHS[now - second * 1000]}`;
   }
 }

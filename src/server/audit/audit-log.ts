@@ -4,8 +4,8 @@ import type { CallContext, RpcMethod, UnaryHandler } from '../rpc/transport.js';
 import { AuditLines, type AuditLinesOptions } from './audit-line.js';
 import { AuditedCall } from './audited-call.js';
 import { AuditedStream } from './audited-stream.js';
-import { membersOrNone, requestMembers, responseMembers } from './field-scan.js';
-import { REQUEST_FIELDS, responseFieldsOf } from './method-fields.js';
+import { membersOrNone, requestMembers } from './field-scan.js';
+import { REQUEST_FIELDS, responseReader } from './method-fields.js';
 import { txnMembers } from './txn-members.js';
 
 /** Operations that are listed of a transaction that was refused, and may be of any size. */
@@ -69,7 +69,7 @@ type Record = (
 
 function recorder(path: string, lines: AuditLines): Record {
   const requestFields = REQUEST_FIELDS.get(path) ?? [];
-  const responseFields = responseFieldsOf(path);
+  const readResponse = responseReader(path);
   const isTxn = path === SERVICES.kv.txn.path;
   return (call, request, response, code) => {
     let isRead = lines.isRead;
@@ -84,7 +84,7 @@ function recorder(path: string, lines: AuditLines): Record {
     }
     if (!lines.wants(code, isRead)) return;
     if (!isTxn) members = requestMembers(request, requestFields);
-    if (response !== undefined) members += responseMembers(response, responseFields);
+    if (response !== undefined) members += readResponse(response);
     lines.write({
       call,
       started: call.started,

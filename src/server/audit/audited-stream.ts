@@ -4,9 +4,9 @@ import type { ServerStream, StreamHandler } from '../rpc/transport.js';
 import type { AuditLines, AuditLinesOptions } from './audit-line.js';
 import { AuditedCall } from './audited-call.js';
 import type { AuditedStreamOptions, Conversation } from './conversation.js';
-import { requestMembers, responseMembers } from './field-scan.js';
+import { requestMembers } from './field-scan.js';
 import { KeepAliveConversation } from './keep-alive-conversation.js';
-import { REQUEST_FIELDS, responseFieldsOf } from './method-fields.js';
+import { REQUEST_FIELDS, responseReader } from './method-fields.js';
 import { WatchConversation } from './watch-conversation.js';
 
 /** A stream as its handler sees it: whatever goes through is shown to a conversation first. */
@@ -100,6 +100,7 @@ function conversationOf(call: AuditedCall, options: AuditedStreamOptions): Conve
 class SingleQuestion implements Conversation {
   readonly #call: AuditedCall;
   readonly #lines: AuditLines;
+  readonly #readResponse: (response: Uint8Array) => string;
   #request: Buffer | undefined;
   #responseMembers = '';
   #responseBytes = 0;
@@ -107,6 +108,7 @@ class SingleQuestion implements Conversation {
   constructor(call: AuditedCall, lines: AuditLines) {
     this.#call = call;
     this.#lines = lines;
+    this.#readResponse = responseReader(call.method);
   }
 
   request(message: Buffer): void {
@@ -115,7 +117,7 @@ class SingleQuestion implements Conversation {
 
   response(message: Uint8Array): void {
     this.#responseBytes += message.length;
-    const members = responseMembers(message, responseFieldsOf(this.#call.method));
+    const members = this.#readResponse(message);
     if (members !== '') this.#responseMembers = members;
   }
 

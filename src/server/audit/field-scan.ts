@@ -29,8 +29,10 @@ function field(
 /** Bytes: text where it can be (see `json-text.ts`). An empty one is left out. */
 export function bytesField(number: number, name: string): AuditField {
   return field(number, LENGTH_DELIMITED, (reader) => {
-    const bytes = reader.bytes();
-    return bytes.length === 0 ? '' : bytesMember(name, bytes);
+    const length = reader.lengthPrefix();
+    const start = reader.pos;
+    reader.pos += length;
+    return length === 0 ? '' : bytesMember(name, reader.buf, start, reader.pos);
   });
 }
 
@@ -107,17 +109,62 @@ export function readFields(
   fields: readonly AuditField[],
   lastTag = Number.POSITIVE_INFINITY,
 ): string {
+  const { pos } = reader;
+  const members = readInOrder(reader, fields, lastTag);
+  if (members !== undefined) return members;
+  reader.pos = pos;
+  return readInAnyOrder(reader, fields, lastTag);
+}
+
+/** The quick way: undefined if fields repeat, or stand in another order than here. */
+function readInOrder(
+  reader: BinaryReader,
+  fields: readonly AuditField[],
+  lastTag: number,
+): string | undefined {
+  let members = '';
+  let next = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    if (tag > lastTag) break;
+    const position = positionOf(fields, tag);
+    const known = fields[position];
+    if (known === undefined) {
+      reader.skip(tag);
+      continue;
+    }
+    if (position < next || known.list !== undefined) return undefined;
+    for (; next < position; next++) members += fields[next]?.absent ?? '';
+    members += known.read(reader);
+    next += 1;
+  }
+  for (; next < fields.length; next++) members += fields[next]?.absent ?? '';
+  return members;
+}
+
+function readInAnyOrder(
+  reader: BinaryReader,
+  fields: readonly AuditField[],
+  lastTag: number,
+): string {
   const texts = fields.map(({ absent }) => absent);
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     if (tag > lastTag) break;
-    const position = fields.findIndex((known) => known.tag === tag);
+    const position = positionOf(fields, tag);
     const known = fields[position];
     if (known === undefined) reader.skip(tag);
     else if (known.list === undefined) texts[position] = known.read(reader);
     else texts[position] = withElement(texts[position] ?? '', known.list, known.read(reader));
   }
   return texts.join('');
+}
+
+function positionOf(fields: readonly AuditField[], tag: number): number {
+  for (let position = 0; position < fields.length; position++) {
+    if (fields[position]?.tag === tag) return position;
+  }
+  return -1;
 }
 
 function withElement(list: string, name: string, element: string): string {

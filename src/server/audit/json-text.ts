@@ -12,8 +12,9 @@ const BACKSLASH = 0x5c;
  * characters stand there as text, all others in base64 under a name that says so: `"key":"a"`,
  * `"key_base64":"AA=="`. So no two byte strings look alike.
  */
-export function bytesMember(name: string, bytes: Buffer): string {
-  if (isPlain(bytes)) return `,"${name}":"${bytes.toString('latin1')}"`;
+export function bytesMember(name: string, buffer: Buffer, start: number, end: number): string {
+  if (isPlain(buffer, start, end)) return `,"${name}":"${buffer.toString('latin1', start, end)}"`;
+  const bytes = buffer.subarray(start, end);
   if (isUtf8(bytes)) {
     const text = bytes.toString('utf8');
     if (!CONTROL.test(text)) return `,"${name}":${JSON.stringify(text)}`;
@@ -27,8 +28,9 @@ export function textMember(name: string, text: string): string {
 }
 
 /** Whether the bytes can stand between quotes as they are. */
-function isPlain(bytes: Buffer): boolean {
-  for (const byte of bytes) {
+function isPlain(buffer: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] ?? 0;
     if (byte < SPACE || byte > TILDE || byte === QUOTE || byte === BACKSLASH) return false;
   }
   return true;

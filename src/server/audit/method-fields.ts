@@ -8,9 +8,11 @@ import {
   idField,
   messageField,
   numberField,
+  responseMembers,
   textField,
   textListField,
 } from './field-scan.js';
+import { revisionMember } from './response-revision.js';
 
 const { kv, lease, cluster, maintenance, auth, lock, election, health } = SERVICES;
 
@@ -114,8 +116,11 @@ const RESPONSE_FIELDS: ReadonlyMap<string, readonly AuditField[]> = new Map<
   [health.watch.path, []],
 ]);
 
-export function responseFieldsOf(path: string): readonly AuditField[] {
-  return RESPONSE_FIELDS.get(path) ?? ONLY_HEADER;
+/** Gives the members for a response of the method. */
+export function responseReader(path: string): (response: Uint8Array) => string {
+  const fields = RESPONSE_FIELDS.get(path);
+  if (fields === undefined) return revisionMember;
+  return (response) => responseMembers(response, fields);
 }
 
 /** Methods that change nothing and show what is stored. `Snapshot` shows all of it: it stays. */

@@ -58,7 +58,11 @@ export class RotatingFile {
   async append(lines: readonly string[], from: number): Promise<number> {
     // The end is asked for each time: the file may have been cut by a tool that rotates it.
     let size = await this.#handle.size();
-    const limit = (this.#options.rotation?.maxSizeMegabytes ?? 0) * BYTES_PER_MEGABYTE;
+    if (this.#options.rotation === undefined) {
+      await this.#write((from === 0 ? lines : lines.slice(from)).join(''), size);
+      return lines.length;
+    }
+    const limit = this.#options.rotation.maxSizeMegabytes * BYTES_PER_MEGABYTE;
     let next = from;
     let end = size;
     for (; next < lines.length; next++) {
