@@ -1,5 +1,5 @@
 import { boolFlag, type Flags } from './args/flags.js';
-import { GLOBAL_FLAGS } from './global-flags.js';
+import { GLOBAL_FLAGS, UTILITY_GLOBAL_FLAGS } from './global-flags.js';
 
 /** The names under which the program is started. */
 export type Face = 'etcdkit' | 'etcdctl' | 'etcdutl';
@@ -43,7 +43,7 @@ export const FACES: Readonly<Record<Face, FaceDescription>> = {
   },
   etcdutl: {
     summary: 'An administrative command line tool for etcd3.',
-    globalFlags: {},
+    globalFlags: UTILITY_GLOBAL_FLAGS,
   },
 };
 

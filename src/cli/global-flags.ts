@@ -69,5 +69,15 @@ export const GLOBAL_FLAGS = {
   'discovery-srv-name': valueFlag('string', '', 'service name to query when using DNS discovery'),
 };
 
+/** Flags that every command of etcdutl takes (reference: cli 10). */
+export const UTILITY_GLOBAL_FLAGS = {
+  'write-out': GLOBAL_FLAGS['write-out'],
+  timeout: valueFlag(
+    'duration',
+    '10s',
+    'time to wait to obtain a file lock on db file, 0 to wait indefinitely (files are read without a lock)',
+  ),
+};
+
 /** The values of the global flags. */
 export type GlobalValues = FlagValues<typeof GLOBAL_FLAGS>;

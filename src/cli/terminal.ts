@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { EXIT_BROKEN_PIPE, ExitCode } from './exit.js';
 
@@ -11,6 +12,8 @@ export interface Terminal {
   out(content: string | Uint8Array): void;
   /** Writes to stderr. */
   error(content: string | Uint8Array): void;
+  /** Resolves once stdout takes more; absent: it takes everything at once. */
+  readonly outDrained?: () => Promise<void>;
 }
 
 /** The terminal of this process. */
@@ -24,6 +27,9 @@ export const processTerminal: Terminal = {
   },
   out: (content) => void process.stdout.write(content),
   error: (content) => void process.stderr.write(content),
+  outDrained: async () => {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
+  },
 };
 
 /**

@@ -13,6 +13,8 @@ import {
 } from '../storage/mvcc/revision-key.js';
 import { LiveKeys } from './live-keys.js';
 
+export { BboltError };
+
 /** What `snapshot status` tells of a file (reference: cli 10.1). */
 export interface SnapshotStatus {
   /** CRC-32C of the names of all buckets and of all their pairs. */

@@ -1,5 +1,6 @@
 import { quoteGo } from '../../base/go-format.js';
 import type { WatchUpdate } from '../../client/watcher.js';
+import type { SnapshotStatus } from '../../offline/snapshot-status.js';
 import { Permission_Type } from '../../proto/gen/authpb/auth.js';
 import {
   type AlarmResponse,
@@ -26,7 +27,6 @@ import {
   type EndpointStatus,
   type FileHashKv,
   Printer,
-  type SnapshotStatus,
   type SplitOutput,
 } from './printer.js';
 

@@ -1,4 +1,5 @@
 import type { WatchUpdate } from '../../client/watcher.js';
+import type { SnapshotStatus } from '../../offline/snapshot-status.js';
 import type {
   AlarmResponse,
   AuthRoleGetResponse,
@@ -46,7 +47,6 @@ import {
   type EndpointStatus,
   type FileHashKv,
   Printer,
-  type SnapshotStatus,
   type SplitOutput,
 } from './printer.js';
 

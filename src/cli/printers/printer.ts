@@ -1,4 +1,5 @@
 import type { WatchUpdate } from '../../client/watcher.js';
+import type { SnapshotStatus } from '../../offline/snapshot-status.js';
 import type { Permission } from '../../proto/gen/authpb/auth.js';
 import type {
   AlarmResponse,
@@ -75,17 +76,6 @@ export interface EndpointStatus {
 export interface EndpointHashKv {
   readonly endpoint: string;
   readonly hashKv: HashKVResponse;
-}
-
-/** What `snapshot status` found (reference: cli 10.1). */
-export interface SnapshotStatus {
-  readonly hash: number;
-  readonly revision: number;
-  readonly totalKey: number;
-  /** Bytes. */
-  readonly totalSize: number;
-  /** Empty for data of etcd 3.5 and older. */
-  readonly version: string;
 }
 
 /** What `etcdutl hashkv` found (reference: cli 10.4). */

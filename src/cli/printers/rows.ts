@@ -1,13 +1,8 @@
 import { humanizeBytes } from '../../base/go-format.js';
+import type { SnapshotStatus } from '../../offline/snapshot-status.js';
 import type { Member } from '../../proto/gen/etcdserverpb/rpc.js';
 import { hexId } from './go-text.js';
-import type {
-  EndpointHashKv,
-  EndpointHealth,
-  EndpointStatus,
-  FileHashKv,
-  SnapshotStatus,
-} from './printer.js';
+import type { EndpointHashKv, EndpointHealth, EndpointStatus, FileHashKv } from './printer.js';
 
 /** Columns that the simple and the table form share (reference: cli 3.4). */
 export const MEMBER_COLUMNS = [

@@ -1,4 +1,5 @@
 import type { WatchUpdate } from '../../client/watcher.js';
+import type { SnapshotStatus } from '../../offline/snapshot-status.js';
 import type { Permission } from '../../proto/gen/authpb/auth.js';
 import {
   type AlarmResponse,
@@ -33,7 +34,6 @@ import {
   type FileHashKv,
   type NewMember,
   Printer,
-  type SnapshotStatus,
   type SplitOutput,
 } from './printer.js';
 import { revokedPermissionText, rolePermissionLines } from './role-text.js';

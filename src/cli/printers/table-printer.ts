@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import type { SnapshotStatus } from '../../offline/snapshot-status.js';
 import type { MemberListResponse } from '../../proto/gen/etcdserverpb/rpc.js';
 import {
   type EndpointHashKv,
@@ -6,7 +7,6 @@ import {
   type EndpointStatus,
   type FileHashKv,
   Printer,
-  type SnapshotStatus,
   type SplitOutput,
 } from './printer.js';
 import {

@@ -1,0 +1,50 @@
+import type { ParsedArguments } from '../../cli/args/flag-set.js';
+import { CommandFailure, ExitCode } from '../../cli/exit.js';
+import type { Face, Section } from '../../cli/faces.js';
+import { fileFailure, OfflineCommand } from '../../cli/offline-command.js';
+import { ProgressLine } from '../../cli/progress-line.js';
+import { BboltError, type SnapshotStatus, snapshotStatus } from '../../offline/snapshot-status.js';
+import { isErrno, isSystemError } from '../../platform/errno.js';
+import { nodeClock } from '../../platform/node-clock.js';
+import { nodeFs } from '../../platform/node-fs.js';
+
+type NoFlags = Record<string, never>;
+
+/** `snapshot status` (reference: cli 10.1). */
+export default class SnapshotStatusCommand extends OfflineCommand<NoFlags> {
+  static override summary = 'Gets backend snapshot status of a given file';
+  static override description =
+    `When --write-out is set to simple, this command prints out comma-separated status lists for each endpoint.
+The items in the lists are hash, revision, total keys, total size, version.`;
+  static override usage = 'snapshot status <filename>';
+  static override section: Section = 'Cluster maintenance commands';
+  static override faces: readonly Face[] = ['etcdkit', 'etcdctl', 'etcdutl'];
+
+  protected override async execute({ positionals }: ParsedArguments<NoFlags>): Promise<void> {
+    const [path] = positionals;
+    if (path === undefined || positionals.length !== 1) {
+      const message = 'snapshot status requires exactly one argument';
+      throw new CommandFailure(ExitCode.BadArguments, message);
+    }
+    await this.print(async (printer) =>
+      printer.snapshotStatus(await this.#status(path, printer.format !== 'json')),
+    );
+  }
+
+  async #status(path: string, showsProgress: boolean): Promise<SnapshotStatus> {
+    const progress = new ProgressLine(this.terminal, nodeClock, 'reading snapshot');
+    const onProgress = (read: number, total: number) => progress.update(read, total);
+    try {
+      return await snapshotStatus(nodeFs, path, showsProgress ? { onProgress } : {});
+    } catch (error) {
+      if (error instanceof BboltError) {
+        const message = `snapshot file integrity check failed. 1 errors found.\n${error.message}`;
+        throw new CommandFailure(ExitCode.Error, message, { cause: error });
+      }
+      if (!isSystemError(error)) throw error;
+      throw fileFailure(isErrno(error, 'ENOENT') ? 'stat' : 'open', path, error);
+    } finally {
+      progress.end();
+    }
+  }
+}
