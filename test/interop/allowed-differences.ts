@@ -265,18 +265,6 @@ export const oneAlarmHeader: Difference = {
   actual: stdout((text) => text.slice(2 + text.charCodeAt(1))),
 };
 
-export const urlAsAuthority: Difference = {
-  because:
-    'a defect: for maintenance calls, clients before 3.5 send an endpoint that is a URL as ' +
-    ':authority. api 5 says that the server does not check it, but the HTTP/2 of Node refuses it',
-  oracle: (outcome) => ({
-    stdout: /^\[/.test(outcome.stdout) ? '[]\n' : '',
-    stderr: 'stream terminated by RST_STREAM with error code: PROTOCOL_ERROR',
-    exit: 1,
-  }),
-  actual: stderr((text) => /stream terminated by RST_STREAM[^)]*/.exec(text)?.[0] ?? text),
-};
-
 // Users and roles
 
 const rootSections: Edit = (text) =>
