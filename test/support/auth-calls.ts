@@ -1,5 +1,12 @@
 import { createHmac } from 'node:crypto';
-import { credentials, Client as GrpcChannel, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  credentials,
+  Client as GrpcChannel,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { type EtcdErrorName, etcdError, etcdErrorByMessage } from '../../src/proto/errors.js';
 import type { RpcDefinition, RpcKind } from '../../src/proto/services.js';
 
@@ -23,8 +30,12 @@ export function hasOwnCode(error: ServiceError): boolean {
 export class AuthCalls {
   readonly #channel: GrpcChannel;
 
-  constructor(endpoint: string) {
-    this.#channel = new GrpcChannel(endpoint, credentials.createInsecure());
+  constructor(
+    endpoint: string,
+    security: ChannelCredentials = credentials.createInsecure(),
+    options: ChannelOptions = {},
+  ) {
+    this.#channel = new GrpcChannel(endpoint, security, options);
   }
 
   close(): void {

@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AuthCalls } from '../../support/auth-calls.js';
+import { TestAuthority } from '../../support/certificates.js';
+import { makeTempDir, type TempDir } from '../../support/temp-dir.js';
+import { pairFlags, startTls, type TlsServer } from '../tls/world.js';
+import {
+  expected,
+  methodsWithoutRow,
+  NAMED_ROWS,
+  outcomeOf,
+  refusalOf,
+  SECRET,
+  setUp,
+  tokenOf,
+} from './every-rpc-table.js';
+
+/** Whom the clients' certificates name; the stranger is a user whom the server does not know. */
+const NAMES = ['stranger', 'limited', 'root'] as const;
+
+describe('with authentication on, every RPC with a certificate', () => {
+  let directory: TempDir;
+  let etcd: TlsServer;
+  let callsOf: Record<(typeof NAMES)[number], AuthCalls>;
+
+  beforeAll(async () => {
+    directory = await makeTempDir();
+    const secretFile = join(directory.path, 'secret');
+    writeFileSync(secretFile, SECRET);
+    const authority = new TestAuthority(directory.path);
+    etcd = await startTls([
+      ...pairFlags(authority.issue('server')),
+      `--trusted-ca-file=${authority.caFile}`,
+      '--client-cert-auth',
+      `--auth-token=jwt,sign-method=HS256,priv-key=${secretFile}`,
+      '--bcrypt-cost=4',
+    ]);
+    const connect = (commonName: string): AuthCalls => {
+      const { key, certificate } = authority.issue(commonName, { commonName });
+      const trusted = readFileSync(authority.caFile);
+      const security = credentials.createSsl(trusted, Buffer.from(key), Buffer.from(certificate));
+      // Node takes no address for the name of a server.
+      return new AuthCalls(etcd.endpoint, security, {
+        'grpc.ssl_target_name_override': 'localhost',
+      });
+    };
+    const [stranger, limited, root] = NAMES;
+    callsOf = { stranger: connect(stranger), limited: connect(limited), root: connect(root) };
+    await setUp(callsOf.root);
+  });
+  afterAll(async () => {
+    for (const calls of Object.values(callsOf)) calls.close();
+    await etcd.stop();
+    await directory.remove();
+  });
+
+  it('has a row', () => expect(methodsWithoutRow()).toEqual([]));
+
+  it.each(NAMED_ROWS)('%i %s', async (_index, _path, row) => {
+    const [, , , limited, root, old, stranger] = row;
+    const outcome = (name: (typeof NAMES)[number], token?: string) =>
+      outcomeOf(callsOf[name], row, token);
+    const token = (username: string, options?: Parameters<typeof tokenOf>[2]) =>
+      tokenOf(callsOf.stranger, username, options);
+    expect(await outcome('stranger'), 'wrong name').toBe(expected(row, stranger));
+    expect(await outcome('limited'), 'limited').toBe(expected(row, limited));
+    // A token beats a certificate, whichever allows more, and even if it is worth nothing.
+    expect(await outcome('root', await token('limited')), 'root as limited').toBe(
+      expected(row, limited),
+    );
+    expect(await outcome('root', await token('stranger')), 'root as wrong name').toBe(
+      expected(row, stranger),
+    );
+    const expired = await token('root', { lifeSeconds: -1 });
+    expect(await outcome('root', expired), 'root, expired token').toBe(refusalOf(row));
+    expect(await outcome('root', 'nonsense'), 'root, nonsense').toBe(refusalOf(row));
+    if (root === '') return;
+    expect(await outcome('root'), 'root').toBe(expected(row, root));
+    expect(await outcome('stranger', await token('root')), 'wrong name as root').toBe(
+      expected(row, root),
+    );
+    const stale = await token('root', { age: 1 });
+    expect(await outcome('root', stale), 'root, old token').toBe(expected(row, old));
+  });
+});
