@@ -10,7 +10,7 @@ export const MAX_AUDIT_WAITS = 10_000;
 /** How long lines gather before they are written together, ms. */
 const GATHER_MILLIS = 10;
 /** From here on they are written at once, characters. */
-const GATHERED_CHARACTERS = 256 * 1024;
+const GATHERED_CHARACTERS = 64 * 1024;
 /** After a failed write, until the next attempt, ms. */
 const RETRY_MILLIS = 1000;
 
