@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuthCalls } from '../../support/auth-calls.js';
-import { TestAuthority } from '../../support/certificates.js';
+import { type LeafOptions, TestAuthority } from '../../support/certificates.js';
 import { makeTempDir, type TempDir } from '../../support/temp-dir.js';
 import { pairFlags, startTls, type TlsServer } from '../tls/world.js';
 import {
@@ -11,6 +11,7 @@ import {
   methodsWithoutRow,
   NAMED_ROWS,
   outcomeOf,
+  type Row,
   refusalOf,
   SECRET,
   setUp,
@@ -18,12 +19,21 @@ import {
 } from './every-rpc-table.js';
 
 /** Whom the clients' certificates name; the stranger is a user whom the server does not know. */
-const NAMES = ['stranger', 'limited', 'root'] as const;
+type Name = 'stranger' | 'limited' | 'root' | 'unnamed';
+
+/**
+ * What a client gets whose certificate has no common name: rights to keys are those of a user
+ * whom nobody knows, and all that asks who the user is finds nobody.
+ */
+function unnamedCell([{ path }, , nobody, , , , stranger]: Row): string {
+  const asksFirst = path.startsWith('/etcdserverpb.Lease/');
+  return stranger === 'PermissionDenied' && !asksFirst ? stranger : nobody;
+}
 
 describe('with authentication on, every RPC with a certificate', () => {
   let directory: TempDir;
   let etcd: TlsServer;
-  let callsOf: Record<(typeof NAMES)[number], AuthCalls>;
+  let callsOf: Record<Name, AuthCalls>;
 
   beforeAll(async () => {
     directory = await makeTempDir();
@@ -37,8 +47,8 @@ describe('with authentication on, every RPC with a certificate', () => {
       `--auth-token=jwt,sign-method=HS256,priv-key=${secretFile}`,
       '--bcrypt-cost=4',
     ]);
-    const connect = (commonName: string): AuthCalls => {
-      const { key, certificate } = authority.issue(commonName, { commonName });
+    const connect = (file: string, leaf: LeafOptions = { commonName: file }): AuthCalls => {
+      const { key, certificate } = authority.issue(file, leaf);
       const trusted = readFileSync(authority.caFile);
       const security = credentials.createSsl(trusted, Buffer.from(key), Buffer.from(certificate));
       // Node takes no address for the name of a server.
@@ -46,8 +56,12 @@ describe('with authentication on, every RPC with a certificate', () => {
         'grpc.ssl_target_name_override': 'localhost',
       });
     };
-    const [stranger, limited, root] = NAMES;
-    callsOf = { stranger: connect(stranger), limited: connect(limited), root: connect(root) };
+    callsOf = {
+      stranger: connect('stranger'),
+      limited: connect('limited'),
+      root: connect('root'),
+      unnamed: connect('unnamed', {}),
+    };
     await setUp(callsOf.root);
   });
   afterAll(async () => {
@@ -60,11 +74,11 @@ describe('with authentication on, every RPC with a certificate', () => {
 
   it.each(NAMED_ROWS)('%i %s', async (_index, _path, row) => {
     const [, , , limited, root, old, stranger] = row;
-    const outcome = (name: (typeof NAMES)[number], token?: string) =>
-      outcomeOf(callsOf[name], row, token);
+    const outcome = (name: Name, token?: string) => outcomeOf(callsOf[name], row, token);
     const token = (username: string, options?: Parameters<typeof tokenOf>[2]) =>
       tokenOf(callsOf.stranger, username, options);
     expect(await outcome('stranger'), 'wrong name').toBe(expected(row, stranger));
+    expect(await outcome('unnamed'), 'no name').toBe(expected(row, unnamedCell(row)));
     expect(await outcome('limited'), 'limited').toBe(expected(row, limited));
     // A token beats a certificate, whichever allows more, and even if it is worth nothing.
     expect(await outcome('root', await token('limited')), 'root as limited').toBe(
