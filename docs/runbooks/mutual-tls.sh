@@ -4,12 +4,13 @@
 #
 #   ETCD      command that starts the server   (default: etcd)
 #   ETCDCTL   the client                       (default: etcdctl)
-#   PORT      of the clients; peers use the next one (default: 32379)
+#   PORT      of the clients (default: 32379)
+#   PEER_PORT of the peers (default: the next one)
 set -eu
 ETCD=${ETCD:-etcd}
 ETCDCTL=${ETCDCTL:-etcdctl}
 PORT=${PORT:-32379}
-PEER_PORT=$((PORT + 1))
+PEER_PORT=${PEER_PORT:-$((PORT + 1))}
 export ETCDCTL_API=3
 
 directory=$(mktemp -d)

@@ -11,11 +11,6 @@ function runbook(name: string): string {
   return fileURLToPath(new URL(`../../docs/runbooks/${name}`, import.meta.url));
 }
 
-/** Two ports that follow each other: one for the clients, one for the peers. */
-async function portPair(): Promise<number> {
-  return (await freePort()) & ~1;
-}
-
 const ours = (name: 'etcd' | 'etcdctl'): string => `${process.execPath} ${binaryPath(name)}`;
 
 describe.skipIf(!hasRealEtcd)('runbooks', () => {
@@ -25,9 +20,10 @@ describe.skipIf(!hasRealEtcd)('runbooks', () => {
     ['the real server, our etcdctl', () => ['etcd', ours('etcdctl')]],
   ])('mutual TLS: %s', async (_title, programs) => {
     const [ETCD, ETCDCTL] = programs();
-    const PORT = String(await portPair());
+    const PORT = String(await freePort());
+    const PEER_PORT = String(await freePort());
     const { stdout } = await run(runbook('mutual-tls.sh'), {
-      env: { ...process.env, ETCD, ETCDCTL, PORT },
+      env: { ...process.env, ETCD, ETCDCTL, PORT, PEER_PORT },
       timeout: 60_000,
     });
     expect(stdout).toContain('runbook\nworks\n');
