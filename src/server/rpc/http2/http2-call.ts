@@ -258,10 +258,10 @@ export abstract class Http2Call extends Http2Stream implements CallContext {
       position = assembler.push(bytes, position, end);
       connection.heldBytes += assembler.heldBytes - before;
       if (connection.heldBytes > MAX_HELD_BYTES) throw tooManyParts();
-      const held = assembler.heldBytes;
+      if (!assembler.isComplete) return;
+      // Trap: taking throws if the message cannot be decompressed, and nobody holds it then, either.
+      connection.heldBytes -= assembler.heldBytes;
       const message = assembler.take();
-      if (message === undefined) return;
-      connection.heldBytes -= held;
       this.deliver(message);
     }
     if (!assembler.isInside) this.#assembler = undefined;

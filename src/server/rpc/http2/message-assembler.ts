@@ -41,7 +41,7 @@ export class MessageAssembler {
 
   /**
    * Takes octets from `start` on, until a message is complete or there are no more; the result is
-   * where it stopped. {@link take} says whether there is a message.
+   * where it stopped.
    * @throws RpcError for a message that must not be
    */
   push(bytes: Buffer, start: number, end: number): number {
@@ -60,11 +60,13 @@ export class MessageAssembler {
     return position + count;
   }
 
-  /** The message, if it is complete. @throws RpcError if it cannot be decompressed */
-  take(): Buffer | undefined {
-    if (this.#prefixBytes < MESSAGE_PREFIX_BYTES || this.#filled < this.#messageBytes) {
-      return undefined;
-    }
+  /** Whether there is a message to {@link take}. */
+  get isComplete(): boolean {
+    return this.#prefixBytes === MESSAGE_PREFIX_BYTES && this.#filled === this.#messageBytes;
+  }
+
+  /** The complete message. @throws RpcError if it cannot be decompressed */
+  take(): Buffer {
     const message = this.#message;
     const isCompressed = this.#prefix[0] === 1;
     this.#prefixBytes = 0;
