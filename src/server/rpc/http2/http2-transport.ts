@@ -36,7 +36,7 @@ export class Http2Transport implements RpcTransport, TransportCore {
   readonly #http: Http2Listener | undefined;
   readonly #connections = new Set<Http2Connection>();
   #isClosing = false;
-  #allClosed: (() => void) | undefined;
+  readonly #whenEmpty: (() => void)[] = [];
 
   constructor(options: RpcTransportOptions) {
     this.clock = options.clock;
@@ -67,7 +67,8 @@ export class Http2Transport implements RpcTransport, TransportCore {
     this.#connections.add(connection);
     socket.once('close', () => {
       this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#allClosed?.();
+      if (this.#connections.size > 0) return;
+      for (const resolve of this.#whenEmpty.splice(0)) resolve();
     });
   }
 
@@ -76,7 +77,7 @@ export class Http2Transport implements RpcTransport, TransportCore {
     for (const connection of this.#connections) connection.leave();
     if (this.#connections.size === 0) return;
     const closed = new Promise<void>((resolve) => {
-      this.#allClosed = resolve;
+      this.#whenEmpty.push(resolve);
     });
     const timer = this.clock.setTimer(graceMillis, () => {
       for (const connection of this.#connections) connection.destroy();
