@@ -45,7 +45,9 @@ class FieldMetadata implements CallMetadata {
 
 const CONTENT_TYPE = 'application/grpc';
 const PSEUDO_HEADERS: ReadonlySet<string> = new Set([':method', ':scheme', ':path', ':authority']);
-const UPPER_CASE = /[A-Z]/;
+/** Names and values as Go's HTTP/2 takes them (RFC 9113, 8.2.1). */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const VALUE = /^[\t -~\u0080-\u00ff]*$/;
 
 /** Reads a header list; undefined: it is malformed, and the stream must be reset. */
 export function readRequestHead(fields: readonly HeaderField[]): RequestHead | undefined {
@@ -80,12 +82,13 @@ export function readRequestHead(fields: readonly HeaderField[]): RequestHead | u
 function isWellFormed(fields: readonly HeaderField[]): boolean {
   let pseudoAllowed = true;
   const seen = new Set<string>();
-  for (const { name } of fields) {
+  for (const { name, value } of fields) {
+    if (!VALUE.test(value)) return false;
     if (name.startsWith(':')) {
       if (!pseudoAllowed || seen.has(name) || !PSEUDO_HEADERS.has(name)) return false;
       seen.add(name);
     } else {
-      if (name === '' || name === 'connection' || UPPER_CASE.test(name)) return false;
+      if (name === 'connection' || !NAME.test(name)) return false;
       pseudoAllowed = false;
     }
   }
