@@ -31,6 +31,7 @@ import {
   MAX_RESETS,
   RateBudget,
   SOCKET_CHOKED_BYTES,
+  STREAM_BYTES,
   STREAM_WINDOW_BYTES,
 } from './limits.js';
 import { Outgoing } from './outgoing.js';
@@ -205,7 +206,9 @@ export class Http2Connection implements FrameSink, CallConnection {
       this.#closeEnded();
       this.#outgoing.flush();
     } while (this.writer.canPump && !this.#isOver);
-    if (this.#isLeaving && !this.#isOver && this.#streams.size === 0) this.#finish();
+    if (!this.#isLeaving || this.#isOver || this.#streams.size > 0) return;
+    // A slow client may still be reading its last answer; who closes the transport limits that.
+    this.#finish((said) => this.#socket.once('finish', said));
   }
 
   #closeEnded(): void {
@@ -253,11 +256,11 @@ export class Http2Connection implements FrameSink, CallConnection {
   #onHeaders(headers: ReadHeaders | undefined): void {
     if (headers === undefined) return;
     const { streamId, endStream, head } = headers;
+    if (streamId % 2 === 0) throw protocolError('a stream id of the server');
     if (streamId <= this.#lastStreamId) {
       this.#onTrailers(streamId, endStream);
       return;
     }
-    if (streamId % 2 === 0) throw protocolError('a stream id of the server');
     this.#lastStreamId = streamId;
     if (head === undefined) {
       this.#control.reset(streamId, Http2Code.ProtocolError);
@@ -275,7 +278,7 @@ export class Http2Connection implements FrameSink, CallConnection {
   get #hasRoom(): boolean {
     return (
       this.#streams.size < this.#core.maxConcurrentStreams &&
-      this.heldBytes + this.writer.heldBytes < MAX_HELD_BYTES
+      this.heldBytes + this.writer.heldBytes + this.#streams.size * STREAM_BYTES < MAX_HELD_BYTES
     );
   }
 
@@ -351,7 +354,7 @@ export class Http2Connection implements FrameSink, CallConnection {
     if (stream === undefined) return;
     this.#streams.delete(streamId);
     stream.close();
-    if (!this.#resets.spend(this.#core.clock.monotonicMillis())) throw calm('too many resets');
+    this.#spendReset();
   }
 
   #onSettings(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
@@ -365,6 +368,7 @@ export class Http2Connection implements FrameSink, CallConnection {
     this.#hasSettings = true;
     this.#spendIdle();
     for (let at = start; at < end; at += 6) {
+      if (at > start) this.#spendIdle();
       this.#apply(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
     }
     this.#control.settingsAck();
@@ -377,6 +381,8 @@ export class Http2Connection implements FrameSink, CallConnection {
     } else if (setting === Setting.MaxFrameSize) {
       if (value < DEFAULT_MAX_FRAME_BYTES || value >= 2 ** 24) throw protocolError('frame size');
       this.writer.setMaxFrameBytes(value);
+    } else if (setting === Setting.HeaderTableSize) {
+      this.writer.setTableBytes(value);
     } else if (setting === Setting.EnablePush && value > 1) {
       throw protocolError('enable push');
     }
@@ -408,6 +414,12 @@ export class Http2Connection implements FrameSink, CallConnection {
     this.#control.reset(stream.id, code);
     this.#streams.delete(stream.id);
     stream.close();
+    // Trap: a client that provokes resets gets as much work done for nothing as one that sends them.
+    this.#spendReset();
+  }
+
+  #spendReset(): void {
+    if (!this.#resets.spend(this.#core.clock.monotonicMillis())) throw calm('too many resets');
   }
 
   /** Ends the connection because of the client, or of a fault of ours that it met. */
@@ -417,11 +429,13 @@ export class Http2Connection implements FrameSink, CallConnection {
         ? error
         : new ConnectionError(Http2Code.InternalError, String(error));
     this.#control.goaway(this.#lastStreamId, code, message);
-    this.#finish();
+    this.#finish((said) => said());
   }
 
-  /** Says good-bye: the socket goes once the client has read it, or after a while. */
-  #finish(): void {
+  /**
+   * Says good-bye: the socket goes when the client closes it, or a while after `whenSaid` calls back.
+   */
+  #finish(whenSaid: (said: () => void) => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#serverPings.stop();
@@ -429,8 +443,10 @@ export class Http2Connection implements FrameSink, CallConnection {
     this.#closeStreams();
     const socket = this.#socket;
     if (socket.destroyed) return;
+    whenSaid(() => {
+      this.#linger = this.#core.clock.setTimer(LINGER_MILLIS, () => socket.destroy());
+    });
     socket.end();
-    this.#linger = this.#core.clock.setTimer(LINGER_MILLIS, () => socket.destroy());
   }
 
   #onClose(): void {

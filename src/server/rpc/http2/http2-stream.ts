@@ -14,8 +14,6 @@ export abstract class Http2Stream {
   sendWindow: number;
   /** What waits for a window or for the socket; undefined: nothing. */
   queue: SendQueue | undefined;
-  /** Waits for its turn to write. */
-  isReady = false;
 
   constructor(id: number, sendWindow: number) {
     this.id = id;

@@ -10,7 +10,9 @@ export const MAX_HEADER_LIST_BYTES: number = 64 * 1024;
 export const MAX_HEADER_BLOCK_BYTES: number = 64 * 1024;
 /** CONTINUATION frames of one header block. */
 export const MAX_CONTINUATIONS = 64;
-/** Octets of incomplete requests, and of responses whose client does not read, together. */
+/** What an open stream counts for its own memory, octets. */
+export const STREAM_BYTES = 2048;
+/** Octets of open streams, of incomplete requests and of responses that wait, together. */
 export const MAX_HELD_BYTES: number = 512 * 1024 * 1024;
 /** Octets in the socket from which responses wait in their streams. */
 export const SOCKET_FULL_BYTES: number = 256 * 1024;

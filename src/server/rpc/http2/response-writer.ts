@@ -10,6 +10,7 @@ import {
   MAX_WINDOW_BYTES,
   writeFrameHeader,
 } from '../../../base/http2/frames.js';
+import { DEFAULT_TABLE_BYTES } from '../../../base/http2/hpack.js';
 import type { PingPolicy } from '../ping-policy.js';
 import { ConnectionError } from './connection-error.js';
 import type { Http2Stream } from './http2-stream.js';
@@ -18,9 +19,11 @@ import type { Outgoing } from './outgoing.js';
 import { OK_TRAILERS } from './response-headers.js';
 import { SendQueue } from './send-queue.js';
 
+/** A change of the table's size to nothing, at the start of a header block. */
+const EMPTY_TABLE = Buffer.of(0x20);
 /** Largest DATA frame that we send even if the client takes larger ones: streams take turns. */
 const MAX_DATA_BYTES = 64 * 1024;
-/** Responses up to this size are composed in one piece. */
+/** Responses whose headers and message are up to this size are composed in one piece. */
 const SMALL_REPLY_BYTES = 4096;
 
 /** Writes responses within the client's flow-control windows, and queues what has to wait. */
@@ -35,7 +38,10 @@ export class ResponseWriter {
   #maxFrameBytes = DEFAULT_MAX_FRAME_BYTES;
   #heldBytes = 0;
   /** Streams that have something queued and a window for it, in the order of their turns. */
-  readonly #ready: Http2Stream[] = [];
+  readonly #ready = new Set<Http2Stream>();
+  /** Size of the client's table of headers, octets; we have nothing in it. */
+  #tableBytes = DEFAULT_TABLE_BYTES;
+  #hasSmallerTable = false;
 
   /** @param onEnded told of each stream whose last frame was written */
   constructor(outgoing: Outgoing, pings: PingPolicy, onEnded: (stream: Http2Stream) => void) {
@@ -56,13 +62,14 @@ export class ResponseWriter {
 
   /** Whether {@link pump} would write something. */
   get canPump(): boolean {
-    return this.#ready.length > 0 && this.#window > 0 && !this.#outgoing.isFull;
+    return this.#ready.size > 0 && this.#window > 0 && !this.#outgoing.isFull;
   }
 
   /** A whole successful response: headers, one message, trailers. */
   reply(stream: Http2Stream, headers: Buffer, message: Uint8Array): void {
     const bytes = MESSAGE_PREFIX_BYTES + message.length;
-    if (message.length > SMALL_REPLY_BYTES || !this.#mayPass(stream, bytes)) {
+    const isSmall = message.length <= SMALL_REPLY_BYTES && headers.length <= SMALL_REPLY_BYTES;
+    if (!isSmall || this.#hasSmallerTable || !this.#mayPass(stream, bytes)) {
       this.headers(stream.id, headers, 0);
       this.message(stream, message);
       this.trailers(stream, OK_TRAILERS);
@@ -86,8 +93,10 @@ export class ResponseWriter {
   }
 
   /** Writes a header block; headers pass what is queued on other streams. */
-  headers(streamId: number, block: Buffer, flags: number): void {
+  headers(streamId: number, fields: Buffer, flags: number): void {
     this.#pings.forgive();
+    const block = this.#hasSmallerTable ? Buffer.concat([EMPTY_TABLE, fields]) : fields;
+    this.#hasSmallerTable = false;
     let start = 0;
     let type: number = FrameType.Headers;
     let rest = flags;
@@ -123,6 +132,7 @@ export class ResponseWriter {
 
   /** Writes octets that are no message, or queues them. They must not change any more. */
   data(stream: Http2Stream, bytes: Buffer): void {
+    if (bytes.length === 0) return;
     if (!this.#mayPass(stream, bytes.length)) {
       this.#enqueue(stream, bytes);
       return;
@@ -150,6 +160,8 @@ export class ResponseWriter {
 
   /** Forgets what is queued on a stream. */
   drop(stream: Http2Stream): void {
+    // Trap: a stream left here stays in memory for as long as the window of the connection is closed.
+    this.#ready.delete(stream);
     if (stream.queue === undefined) return;
     this.#heldBytes -= stream.queue.bytes;
     stream.queue = undefined;
@@ -157,10 +169,10 @@ export class ResponseWriter {
 
   /** Writes queued data, one frame a stream in turn, as far as windows and socket allow. */
   pump(): void {
-    while (this.canPump) {
-      const stream = this.#ready.shift();
-      if (stream === undefined) return;
-      stream.isReady = false;
+    // Who is added again meanwhile comes last.
+    for (const stream of this.#ready) {
+      if (!this.canPump) return;
+      this.#ready.delete(stream);
       if (stream.queue !== undefined) this.#writeSome(stream, stream.queue);
     }
   }
@@ -192,6 +204,16 @@ export class ResponseWriter {
     this.#maxFrameBytes = Math.min(bytes, MAX_DATA_BYTES);
   }
 
+  /**
+   * Takes note of the size of the client's table of headers, octets. Trap: we index nothing, and yet
+   * must say so in the next header block if the table became smaller (RFC 7541, 4.2): nghttp2 ends
+   * the connection otherwise.
+   */
+  setTableBytes(bytes: number): void {
+    this.#hasSmallerTable ||= bytes < this.#tableBytes;
+    this.#tableBytes = bytes;
+  }
+
   #mayPass(stream: Http2Stream, bytes: number): boolean {
     return (
       stream.queue === undefined &&
@@ -219,9 +241,7 @@ export class ResponseWriter {
   }
 
   #makeReady(stream: Http2Stream): void {
-    if (stream.isReady || stream.sendWindow <= 0) return;
-    stream.isReady = true;
-    this.#ready.push(stream);
+    if (stream.sendWindow > 0) this.#ready.add(stream);
   }
 
   #writeSome(stream: Http2Stream, queue: SendQueue): void {
