@@ -5,6 +5,7 @@ import { asBuffer, EMPTY_BYTES } from '../../../base/bytes.js';
 import { encodeHeader } from '../../../base/http2/hpack.js';
 import type { CallConnection } from './http2-call.js';
 import { Http2Stream } from './http2-stream.js';
+import { MAX_HELD_BYTES } from './limits.js';
 import type { RequestHead } from './request-head.js';
 
 /** Octets of a request body that may wait for their reader. */
@@ -107,6 +108,8 @@ export class HttpExchange extends Http2Stream {
   readonly #date: string;
   readonly #hasBody: boolean;
   #isEnded = false;
+  /** What the body takes of the memory of the connection, octets. */
+  #bodyBytes = 0;
   #onWritten: (() => void) | undefined;
 
   constructor(
@@ -119,7 +122,14 @@ export class HttpExchange extends Http2Stream {
     super(id, connection.writer.initialWindow);
     this.#connection = connection;
     this.#date = new Date(nowMillis).toUTCString();
-    this.request = new ExchangeRequest(head, socket, () => connection.replenish(this));
+    // Trap: a stream asks for more before it takes out what is read, and does not ask again: now it
+    // may seem full, and the client would never be let send the rest.
+    this.request = new ExchangeRequest(head, socket, () => {
+      queueMicrotask(() => {
+        this.#countBody();
+        connection.replenish(this);
+      });
+    });
     this.response = new ExchangeResponse(this);
     this.#hasBody = this.request.method !== 'HEAD';
     // A client that goes away is no error of the handler's.
@@ -132,7 +142,13 @@ export class HttpExchange extends Http2Stream {
   }
 
   receive(bytes: Buffer, start: number, end: number): void {
-    if (!this.request.destroyed) this.request.push(Buffer.from(bytes.subarray(start, end)));
+    if (this.request.destroyed) return;
+    if (this.#connection.heldBytes + end - start > MAX_HELD_BYTES) {
+      this.request.destroy(new Error('too many incomplete requests on one connection'));
+      return;
+    }
+    this.request.push(Buffer.from(bytes.subarray(start, end)));
+    this.#countBody();
   }
 
   receiveEnd(): void {
@@ -191,6 +207,15 @@ export class HttpExchange extends Http2Stream {
     this.#connection.writer.drop(this);
     this.request.destroy();
     this.response.destroy();
+    this.#connection.heldBytes -= this.#bodyBytes;
+    this.#bodyBytes = 0;
+  }
+
+  #countBody(): void {
+    if (this.isClosed) return;
+    const bytes = this.request.readableLength;
+    this.#connection.heldBytes += bytes - this.#bodyBytes;
+    this.#bodyBytes = bytes;
   }
 }
 

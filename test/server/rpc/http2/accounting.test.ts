@@ -1,5 +1,6 @@
 import { connect } from 'node:http2';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -7,8 +8,10 @@ import { FLAG_ACK, FrameType, Setting } from '../../../../src/base/http2/frames.
 import { encodeHeader } from '../../../../src/base/http2/hpack.js';
 import { ManualClock } from '../../../../src/platform/manual-clock.js';
 import { nodeClock } from '../../../../src/platform/node-clock.js';
+import { HttpExchange } from '../../../../src/server/rpc/http2/http-exchange.js';
 import type { CallConnection } from '../../../../src/server/rpc/http2/http2-call.js';
 import { Http2Transport } from '../../../../src/server/rpc/http2/http2-transport.js';
+import { MAX_HELD_BYTES } from '../../../../src/server/rpc/http2/limits.js';
 import { Outgoing } from '../../../../src/server/rpc/http2/outgoing.js';
 import { readRequestHead } from '../../../../src/server/rpc/http2/request-head.js';
 import { ResponseWriter } from '../../../../src/server/rpc/http2/response-writer.js';
@@ -115,6 +118,61 @@ describe('memory', () => {
     expect(client.answer(last).resetCode).toBe(7);
     expect(client.answer(last - 2 * batch).resetCode).toBeUndefined();
   }, 20_000);
+});
+
+describe('a body that waited for its reader', () => {
+  it('may go on when it is read', async () => {
+    let body: Readable | undefined;
+    const transport = transportOf({ http: (request) => (body = request) });
+    const accept = transport.accept.bind(transport);
+    transport.accept = (socket) => accept(Object.assign(socket, { encrypted: true }));
+    const client = new RawPeer(transport).open();
+    client.send(headers(1, Buffer.of(0x83, 0x87, 0x84)));
+    const part = Buffer.alloc(16_384);
+    const updates = (): number =>
+      client.frames.filter(({ type, streamId }) => type === 8 && streamId === 1).length;
+    for (let sent = 0; sent < 8 * 2 ** 20; sent += part.length) client.send(data(1, part, 0));
+    await client.settle();
+    expect(updates()).toBe(0);
+    let read = 0;
+    body?.on('data', (chunk: Buffer) => {
+      read += chunk.length;
+    });
+    await client.settle();
+    expect(read).toBe(8 * 2 ** 20);
+    expect(updates()).toBe(1);
+  });
+});
+
+describe('bodies that nobody reads', () => {
+  it('have a limit together, and are freed with their streams', async () => {
+    const client = peer();
+    const connection: CallConnection = {
+      peer: '127.0.0.1:1',
+      commonName: undefined,
+      writer: new ResponseWriter(
+        new Outgoing(client.socket as Socket, () => undefined),
+        new PingPolicy(0),
+        () => undefined,
+      ),
+      openCalls: 0,
+      heldBytes: 0,
+      replenish: () => undefined,
+    };
+    const head = readRequestHead([{ name: ':method', value: 'POST' }]);
+    if (head === undefined) throw new Error('malformed');
+    const exchange = new HttpExchange(1, head, connection, client.socket as Socket, 0);
+    exchange.receive(Buffer.alloc(100_000), 0, 100_000);
+    expect(connection.heldBytes).toBe(100_000);
+    exchange.request.read(60_000);
+    await client.settle();
+    expect(connection.heldBytes).toBe(40_000);
+    connection.heldBytes += MAX_HELD_BYTES;
+    exchange.receive(Buffer.alloc(100_000), 0, 100_000);
+    expect(exchange.request.destroyed).toBe(true);
+    exchange.close();
+    expect(connection.heldBytes).toBe(MAX_HELD_BYTES);
+  });
 });
 
 describe('work', () => {
@@ -279,6 +337,15 @@ describe('headers', () => {
       .send(call(5, SAY, 'x'), headers(2, callBlock(SAY)))
       .settle();
     expect(client.goaway?.code).toBe(1);
+  });
+
+  it('of a stream that was passed over do not leave their client waiting', async () => {
+    const client = await peer()
+      .open()
+      .send(call(5, SAY, 'x'), call(3, SAY, 'y'))
+      .settle();
+    expect(client.answer(3).resetCode).toBe(5);
+    expect(client.answer(5).body).toEqual(message('x'));
   });
 
   it('of an answer respect the largest frame', async () => {
