@@ -319,7 +319,12 @@ export class Http2Connection implements FrameSink, CallConnection {
 
   #onTrailers(streamId: number, endStream: boolean): void {
     const stream = this.#streams.get(streamId);
-    if (stream === undefined) return;
+    if (stream === undefined) {
+      // Trap: it may be a request out of order, whose client would wait for ever.
+      this.#control.reset(streamId, Http2Code.StreamClosed);
+      this.#spendReset();
+      return;
+    }
     if (stream.remoteEnded) {
       this.#reset(stream, Http2Code.StreamClosed);
     } else if (!endStream) {
