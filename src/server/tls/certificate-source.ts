@@ -50,10 +50,9 @@ export class CertificateSource {
   }
 
   async #load(): Promise<KeyPair> {
-    const [certificate, key] = await Promise.all([
-      readNamed(this.readFile, this.certFile),
-      readNamed(this.readFile, this.keyFile),
-    ]);
+    // One after the other: where both are absent, the certificate is the one to name, as in Go.
+    const certificate = await readNamed(this.readFile, this.certFile);
+    const key = await readNamed(this.readFile, this.keyFile);
     const current = this.#current;
     if (current?.certificate.equals(certificate) && current.key.equals(key)) return current;
     checkKeyPair(certificate, key);
