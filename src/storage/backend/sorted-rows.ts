@@ -1,4 +1,5 @@
 import type { KeyText } from '../../base/bytes.js';
+import { lowerBound } from '../../base/sorted-keys.js';
 
 /** Rows of a full chunk. Small enough that copying one for a shared write costs a microsecond. */
 const CHUNK_ROWS = 256;
@@ -269,19 +270,4 @@ export class RowCursor<V> {
     this.key = chunk?.keys[this.#index];
     this.value = chunk?.values[this.#index];
   }
-}
-
-/** Index of the first key that is >= `key`. */
-function lowerBound(keys: readonly KeyText[], key: KeyText): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((keys[middle] as KeyText) < key) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
 }

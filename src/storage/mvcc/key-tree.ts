@@ -1,4 +1,5 @@
 import type { KeyText } from '../../base/bytes.js';
+import { lowerBound } from '../../base/sorted-keys.js';
 
 /** Entries of a leaf and children of an inner node, at most. */
 const NODE_CAPACITY = 64;
@@ -321,21 +322,6 @@ function weightAt<V>(
     sum += weightAt(child, childStart, childEnd, stamp, weightOf);
   }
   return sum;
-}
-
-/** The first position whose key is not below `key`. */
-function lowerBound(keys: readonly KeyText[], key: KeyText): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((keys[middle] as KeyText) < key) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
 }
 
 /** The first position whose key is above `key`. */

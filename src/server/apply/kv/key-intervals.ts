@@ -1,4 +1,5 @@
 import type { KeyText } from '../../../base/bytes.js';
+import { lowerBound } from '../../../base/sorted-keys.js';
 
 /** A set of keys given as half-open intervals, kept disjoint and sorted. */
 export class KeyIntervals {
@@ -47,19 +48,4 @@ function smaller(a: KeyText, b: KeyText): KeyText {
 
 function larger(a: KeyText, b: KeyText): KeyText {
   return a > b ? a : b;
-}
-
-/** The first position whose key is not below `key`. */
-function lowerBound(keys: readonly KeyText[], key: KeyText): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((keys[middle] as KeyText) < key) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
 }
