@@ -81,9 +81,20 @@ export class MvccModel {
     );
   }
 
-  /** HashKV by the book, from all rows ever written (reference: semantics 3.8). */
-  hashAt(revision: number, compactRevision: number): number {
-    const keep = this.stateAt(revision);
+  /**
+   * HashKV by the book, from all rows ever written (reference: semantics 3.8). A compaction takes
+   * its hash with what it keeps, a tombstone at the revision included; a hash taken on request
+   * knows the visible rows alone. It matters where nothing is visible.
+   */
+  hashAt(revision: number, compactRevision: number, isTakenByCompaction = false): number {
+    const keep = new Map<string, ModelRow>(this.stateAt(revision));
+    if (isTakenByCompaction) {
+      for (const row of this.#rows) {
+        if (row.main === revision && row.keyValue === undefined && !keep.has(row.key)) {
+          keep.set(row.key, row);
+        }
+      }
+    }
     const compacted = this.stateAt(Math.max(0, compactRevision));
     let crc = crc32c(bytes('key'));
     for (const row of this.#rows) {
