@@ -53,6 +53,18 @@ export class BackendOpenError extends Error {
 /** One row: key and value. The receiver may keep the bytes, but not change them. */
 export type Row = readonly [key: Buffer, value: Buffer];
 
+/** Some neighbouring rows of one bucket. */
+export interface RowBatch {
+  readonly bucket: Bucket;
+  readonly rows: readonly Row[];
+}
+
+/**
+ * The contents of a backend as a stream. The keys of each bucket ascend over all its batches;
+ * batches of different buckets may come in any order. A batch should be small (a few megabytes).
+ */
+export type RowSource = AsyncIterable<RowBatch> | Iterable<RowBatch>;
+
 /** A view of the backend that later writes do not change. Must be closed. */
 export interface BackendSnapshot {
   get(bucket: Bucket, key: Uint8Array): Buffer | undefined;
@@ -118,6 +130,17 @@ export interface Backend {
   size(): BackendSize;
   /** Rewrites the store without its free pages. Commits wait meanwhile, reads and writes do not. */
   defragment(): Promise<void>;
+  /**
+   * Replaces the whole contents by those of a source, durably; after a crash either the old or the
+   * new ones are there, never a mixture. While the source is read the old contents are read and
+   * written as ever. Then, in one turn of the event loop, what they had pending is dropped (commits
+   * that wait for it resolve, snapshots that wait reject; open snapshots go on), the new contents
+   * take their place, and `adopt` is called: there the caller loads anew all that it derived from
+   * the old ones, or the next pre-commit hook writes it into the new. If the source throws, or the
+   * disk refuses, the old contents stay and the error is passed on; if `adopt` throws, nothing is
+   * committed any more.
+   */
+  replaceWith(source: RowSource, adopt?: () => void): Promise<void>;
   /** Commits and closes. */
   close(): Promise<void>;
 }

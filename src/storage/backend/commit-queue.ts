@@ -158,6 +158,30 @@ export class CommitQueue {
     this.#drain();
   }
 
+  /**
+   * Drops all writes that are not committed: what they were made to is replaced. Only while paused.
+   */
+  discard(): void {
+    const error = new Error('the contents of the backend were replaced');
+    const dropped = this.#sealed.splice(0);
+    const commits = this.#commits;
+    this.#pending = new WriteBuffer();
+    this.#commits = [];
+    this.#due = false;
+    this.#timer.reset();
+    for (const { snapshots } of dropped) for (const waiter of snapshots) waiter.reject(error);
+    for (const waiter of [...dropped.flatMap((batch) => batch.commits), ...commits]) {
+      waiter.resolve();
+    }
+    this.#relief?.waiter.resolve();
+    this.#relief = undefined;
+  }
+
+  /** Commits no more: the store was lost by other means than a commit. */
+  fail(error: Error): void {
+    if (this.#fatal === undefined) this.#fail(error);
+  }
+
   /** Commits everything. */
   async close(): Promise<void> {
     try {

@@ -1,6 +1,12 @@
 import type { DatabaseOptions, RootDatabase, RootDatabaseOptions } from 'lmdb';
 import { asBuffer, type KeyText } from '../../base/bytes.js';
-import { BackendOpenError, type BackendSize, BUCKETS, mapBuckets } from './backend.js';
+import {
+  BackendOpenError,
+  type BackendSize,
+  BUCKETS,
+  mapBuckets,
+  type RowBatch,
+} from './backend.js';
 import { copyBytes, type LmdbTables, LmdbView } from './lmdb-view.js';
 import type { WriteBuffer } from './write-buffer.js';
 
@@ -50,6 +56,9 @@ const TABLE_OPTIONS: DatabaseOptions & Pick<RootDatabaseOptions, 'encoder' | 'ke
   encoder: valueEncoder,
   keyEncoder,
 };
+
+/** Fills pages to the brim, without a search for the place of each row. */
+const APPEND = { append: true };
 
 /** What lmdb-js' getStats tells, as far as it is used here. */
 interface TableStats {
@@ -120,9 +129,27 @@ export class LmdbEnvironment {
   }
 
   /** Commits a batch in one transaction; resolves when it is durable. */
-  async write(batch: WriteBuffer): Promise<void> {
+  write(batch: WriteBuffer): Promise<void> {
+    return this.#transact(() => this.#feed(batch));
+  }
+
+  /**
+   * Commits rows in one transaction, each behind all that its bucket has by then: the caller sees
+   * to it, as LMDB leaves out any other row.
+   */
+  append(batches: readonly RowBatch[]): Promise<void> {
+    return this.#transact(() => {
+      for (const { bucket, rows } of batches) {
+        const table = this.#tables[bucket];
+        for (const [key, value] of rows) void table.put(key, value, APPEND);
+      }
+    });
+  }
+
+  /** `feed` must not throw: lmdb-js would commit the part that it was given. */
+  async #transact(feed: () => void): Promise<void> {
     try {
-      await this.#root.batch(() => this.#feed(batch));
+      await this.#root.batch(feed);
     } catch (error) {
       // lmdb-js rejects with a general error whose cause is another promise's rejection.
       const cause: unknown = await (error as { commitError?: Promise<never> }).commitError?.catch(
@@ -201,7 +228,6 @@ export class LmdbEnvironment {
     return this.#rootClosed;
   }
 
-  /** Must not throw: lmdb-js would commit the part that it was given. */
   #feed(batch: WriteBuffer): void {
     for (const bucket of BUCKETS) {
       const table = this.#tables[bucket];

@@ -2,9 +2,10 @@ import type { Database, RangeOptions, Transaction } from 'lmdb';
 import type { KeyText } from '../../base/bytes.js';
 import { type BackendSnapshot, type Bucket, isStorableKey, type Row } from './backend.js';
 
-/** A named database of LMDB. The second parameter of getBinaryFast is missing in its types. */
+/** A named database of LMDB, with the options of its methods that are missing in its types. */
 export type LmdbTable = Database<Buffer, KeyText | Uint8Array> & {
   getBinaryFast(key: Uint8Array, options?: { transaction?: Transaction }): Buffer | undefined;
+  put(key: Uint8Array, value: Buffer, options: { append: boolean }): Promise<boolean>;
 };
 export type LmdbTables = Readonly<Record<Bucket, LmdbTable>>;
 

@@ -11,10 +11,18 @@ import {
   type BackendSnapshot,
   type Bucket,
   type Row,
+  type RowSource,
   requireStorableKey,
 } from './backend.js';
 import { type BatchLimits, BatchTimer } from './batch-timer.js';
 import { CommitQueue } from './commit-queue.js';
+import {
+  buildingPath,
+  buildLmdbFile,
+  LOCK_SUFFIX,
+  removeLmdbFile,
+  syncFile,
+} from './lmdb-builder.js';
 import { LmdbEnvironment, type LmdbEnvironmentOptions } from './lmdb-environment.js';
 import { checkLmdbFile } from './lmdb-file-check.js';
 import { mergeRows } from './merge-rows.js';
@@ -28,7 +36,6 @@ import type { BufferedValue } from './write-buffer.js';
 export const LMDB_FILE_NAME = 'db.lmdb';
 /** Where a defragmentation writes; left over only by a crash, and removed at the next start. */
 const DEFRAGMENT_FILE_NAME = 'db.lmdb.defragment';
-const LOCK_SUFFIX = '-lock';
 
 export interface LmdbBackendMetrics {
   /** Seconds that a commit took. */
@@ -74,6 +81,8 @@ export class LmdbBackend implements Backend {
   #environment: LmdbEnvironment;
   #size: BackendSize;
   #defragmenting: Promise<void> | undefined;
+  /** The last piece of work on the file as a whole; settled if none is under way. */
+  #fileWork: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   /** The hook may write while the backend closes; nobody else may. */
   #inPreCommitHook = false;
@@ -203,10 +212,16 @@ export class LmdbBackend implements Backend {
    */
   async defragment(): Promise<void> {
     this.#requireOpen();
-    this.#defragmenting ??= this.#defragment().finally(() => {
+    this.#defragmenting ??= this.#exclusively(() => this.#defragment()).finally(() => {
       this.#defragmenting = undefined;
     });
     await this.#defragmenting;
+  }
+
+  /** The new contents are built beside the old file, which they then replace by renaming. */
+  async replaceWith(source: RowSource, adopt: () => void = () => {}): Promise<void> {
+    this.#requireOpen();
+    await this.#exclusively(() => this.#replace(source, adopt));
   }
 
   /** Commits, ends all snapshots and closes. Rejects if the last commit failed. */
@@ -215,13 +230,25 @@ export class LmdbBackend implements Backend {
     await this.#closing;
   }
 
+  /** One piece of work on the file as a whole after the other. */
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    const done = this.#fileWork.then(work);
+    this.#fileWork = done.catch(() => {});
+    return done;
+  }
+
   async #defragment(): Promise<void> {
     const started = this.#options.clock.monotonicMillis();
+    const copyPath = join(this.#options.directory, DEFRAGMENT_FILE_NAME);
     // What is written but not committed stays in the buffers and goes to the new file.
     await this.#queue.pause();
     try {
-      await this.#replaceFile();
-      this.#refreshSize();
+      await this.#environment.copyCompacted(copyPath);
+      await syncFile(this.#fs, copyPath);
+      await this.#replaceFile(copyPath, () => {});
+    } catch (error) {
+      await removeLmdbFile(this.#fs, copyPath);
+      throw error;
     } finally {
       this.#queue.resume();
     }
@@ -229,40 +256,62 @@ export class LmdbBackend implements Backend {
     (this.#options.metrics?.defragmentSeconds ?? silentHistogram).observe(millis / 1000);
   }
 
-  async #replaceFile(): Promise<void> {
+  async #replace(source: RowSource, adopt: () => void): Promise<void> {
+    const newPath = buildingPath(join(this.#options.directory, LMDB_FILE_NAME));
+    try {
+      await buildLmdbFile(this.#fs, newPath, source);
+      await this.#queue.pause();
+      await this.#replaceFile(newPath, () => {
+        this.#queue.discard();
+        adopt();
+      });
+    } catch (error) {
+      await removeLmdbFile(this.#fs, newPath);
+      throw error;
+    } finally {
+      this.#queue.resume();
+    }
+  }
+
+  /**
+   * Puts a new file, synced, into the place of the old one, which stays open until the last
+   * snapshot of it is closed. `adopt` is called in the turn in which reads begin to see the new one.
+   */
+  async #replaceFile(newPath: string, adopt: () => void): Promise<void> {
     const { directory } = this.#options;
     const path = join(directory, LMDB_FILE_NAME);
-    const copyPath = join(directory, DEFRAGMENT_FILE_NAME);
-    let copy: LmdbEnvironment | undefined;
+    // Opened under its temporary name, for a reader table of its own: the old file's is in use.
+    const next = await LmdbEnvironment.open(newPath, this.#environmentOptions);
     try {
-      await this.#environment.copyCompacted(copyPath);
-      await syncFile(this.#fs, copyPath);
-      // Opened under its temporary name, for a reader table of its own: the old file's is in use.
-      copy = await LmdbEnvironment.open(copyPath, this.#environmentOptions);
-      await this.#fs.rename(copyPath, path);
-      await this.#fs.rename(copyPath + LOCK_SUFFIX, path + LOCK_SUFFIX);
-      await this.#fs.syncDirectory(directory);
+      await this.#fs.rename(newPath + LOCK_SUFFIX, path + LOCK_SUFFIX);
+      await this.#fs.rename(newPath, path);
     } catch (error) {
-      await copy?.close();
-      await removeLeftovers(this.#fs, directory);
+      await next.close();
       throw error;
     }
     const old = this.#environment;
-    this.#environment = copy;
+    this.#environment = next;
     this.#retired.add(old);
     void old.closeWhenUnused().finally(() => this.#retired.delete(old));
+    this.#refreshSize();
+    try {
+      adopt();
+      await this.#fs.syncDirectory(directory);
+    } catch (error) {
+      // The member is neither the old nor the new one, or a power failure may bring the old file
+      // back: nothing may be committed to the new one.
+      this.#queue.fail(error as Error);
+      throw error;
+    }
   }
 
   async #close(): Promise<void> {
+    await this.#fileWork;
     try {
-      await this.#defragmenting;
+      await this.#queue.close();
     } finally {
-      try {
-        await this.#queue.close();
-      } finally {
-        await Promise.all([...this.#retired].map((retired) => retired.close()));
-        await this.#environment.close();
-      }
+      await Promise.all([...this.#retired].map((retired) => retired.close()));
+      await this.#environment.close();
     }
   }
 
@@ -281,19 +330,6 @@ export class LmdbBackend implements Backend {
 }
 
 async function removeLeftovers(fs: Fs, directory: string): Promise<void> {
-  for (const name of [DEFRAGMENT_FILE_NAME, DEFRAGMENT_FILE_NAME + LOCK_SUFFIX]) {
-    const path = join(directory, name);
-    if ((await fs.stat(path)) !== undefined) {
-      await fs.remove(path);
-    }
-  }
-}
-
-async function syncFile(fs: Fs, path: string): Promise<void> {
-  const file = await fs.open(path, { read: true, write: true });
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await removeLmdbFile(fs, join(directory, DEFRAGMENT_FILE_NAME));
+  await removeLmdbFile(fs, buildingPath(join(directory, LMDB_FILE_NAME)));
 }

@@ -7,9 +7,11 @@ import {
   type Bucket,
   mapBuckets,
   type Row,
+  type RowSource,
   requireStorableKey,
 } from './backend.js';
 import { type BatchLimits, BatchTimer } from './batch-timer.js';
+import { RowOrderCheck } from './row-source.js';
 import { SortedRows } from './sorted-rows.js';
 
 /** Rows by bucket. */
@@ -57,7 +59,7 @@ export interface MemoryBackendOptions extends BatchLimits {
 export class MemoryBackend implements Backend {
   readonly disk: MemoryDisk;
   readonly #batchTimer: BatchTimer | undefined;
-  readonly #tables: Tables;
+  #tables: Tables;
   #liveBytes: number;
   #allocatedBytes: number;
   #preCommitHook: () => void = () => {};
@@ -130,6 +132,32 @@ export class MemoryBackend implements Backend {
   async defragment(): Promise<void> {
     this.#allocatedBytes = this.#liveBytes;
     this.#commitNow();
+  }
+
+  async replaceWith(source: RowSource, adopt: () => void = () => {}): Promise<void> {
+    this.#requireOpen();
+    const order = new RowOrderCheck();
+    const tables = emptyTables();
+    let bytes = 0;
+    for await (const batch of source) {
+      order.check(batch);
+      for (const [key, value] of batch.rows) {
+        tables[batch.bucket].set(keyText(key), Buffer.from(value));
+        bytes += key.length + value.length + ROW_OVERHEAD_BYTES;
+      }
+    }
+    this.#requireOpen();
+    this.#batchTimer?.reset();
+    this.#tables = tables;
+    this.#liveBytes = bytes;
+    this.#allocatedBytes = bytes;
+    this.disk.store(tables, bytes, bytes);
+    try {
+      adopt();
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,239 @@
+/*
+ * The layout of LMDB's files: data format 2 on a 64-bit little-endian machine.
+ */
+
+/** The only size that we write and read. */
+export const LMDB_PAGE_BYTES = 4096;
+/** Pages 0 and 1. */
+export const META_PAGES = 2;
+const DATA_FORMAT = 2;
+const MAGIC = 0xbeefc0de;
+const SWAPPED_MAGIC = 0xdec0efbe;
+const MAGIC_OFFSET = 24;
+
+/** Kinds of pages, as bits of the header's flags. */
+export const LmdbPageKind = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08 } as const;
+
+/**
+ * Page header: number 8, transaction 8, padding 2, flags 2, lower 2, upper 2. The bounds of the
+ * free space, and the pointers to nodes that follow, count from the end of the header. An overflow
+ * page has its number of pages, 4 bytes, instead of the bounds.
+ */
+export const PAGE_HEADER_BYTES = 24;
+/** Node header: low and high half of a size or page number 2 + 2, flags 2, key size 2. */
+const NODE_HEADER_BYTES = 8;
+const NODE_ON_OVERFLOW_PAGES = 0x01;
+const NODE_IS_TABLE = 0x02;
+/** Record of a tree: padding 4, flags 2, depth 2, three counts and the entries 32, root 8. */
+const TREE_RECORD_BYTES = 48;
+/** Where a value is that does not fit into a leaf: first page 8, transaction 8, pages 8. */
+const OVERFLOW_RECORD_BYTES = 24;
+/** Deeper trees do not fit into the address space. */
+const MAX_TREE_DEPTH = 32;
+const NO_ROOT = 0xffff_ffff_ffff_ffffn;
+
+/** An LMDB file that cannot be what it claims to be. */
+export class LmdbFileError extends Error {
+  override readonly name = 'LmdbFileError';
+  readonly file: string;
+  /** Bytes from the start of the file. */
+  readonly offset: number;
+  /** What is wrong, without the place. */
+  readonly reason: string;
+
+  constructor(file: string, offset: number, reason: string) {
+    super(`${file}: ${reason} (offset ${offset})`);
+    this.file = file;
+    this.offset = offset;
+    this.reason = reason;
+  }
+}
+
+/** A tree of pairs. */
+export interface LmdbTree {
+  /** Levels; 1: the root is a leaf. */
+  readonly depth: number;
+  /** Undefined: the tree is empty. */
+  readonly root: number | undefined;
+}
+
+/** What pages 0 and 1 say of the file. */
+export interface LmdbMeta {
+  readonly transaction: number;
+  readonly lastPage: number;
+  readonly freePages: LmdbTree;
+  /** Its leaves hold the trees of the named tables. */
+  readonly tables: LmdbTree;
+}
+
+/** A page that was read, with its place. */
+export interface LmdbPage {
+  readonly file: string;
+  readonly number: number;
+  readonly bytes: Buffer;
+}
+
+/** A value that lies on pages of its own. */
+export interface OverflowValue {
+  readonly first: number;
+  readonly pages: number;
+  /** Length of the value. */
+  readonly bytes: number;
+}
+
+export interface LmdbLeafNode {
+  /** From the start of the page. */
+  readonly offset: number;
+  readonly key: Buffer;
+  readonly value: Buffer | OverflowValue | LmdbTree;
+  readonly kind: 'value' | 'overflow' | 'table';
+}
+
+export interface LmdbBranchNode {
+  readonly offset: number;
+  /** Empty in the first node of a page: it stands for the lowest key. */
+  readonly key: Buffer;
+  readonly child: number;
+}
+
+/** Whether a file begins as LMDB's do, by its first bytes. */
+export function looksLikeLmdb(head: Buffer): boolean {
+  if (head.length < MAGIC_OFFSET + 4) return false;
+  const magic = head.readUInt32LE(MAGIC_OFFSET);
+  return magic === MAGIC || magic === SWAPPED_MAGIC;
+}
+
+/** @throws LmdbFileError */
+export function decodeLmdbMeta(page: LmdbPage): LmdbMeta {
+  const { bytes, number } = page;
+  if (bytes.length < LMDB_PAGE_BYTES) {
+    throw lmdbError(page, bytes.length, 'the file is shorter than its two meta pages');
+  }
+  const magic = bytes.readUInt32LE(MAGIC_OFFSET);
+  if (magic === SWAPPED_MAGIC) {
+    throw lmdbError(page, MAGIC_OFFSET, 'it was written by a machine of another byte order');
+  }
+  if (magic !== MAGIC || (flagsOf(bytes) & LmdbPageKind.meta) === 0) {
+    throw lmdbError(page, 0, `meta page ${number} has not the mark of an LMDB file`);
+  }
+  const format = bytes.readUInt16LE(28);
+  if (format !== DATA_FORMAT) {
+    throw lmdbError(page, 28, `LMDB data format ${format}, expected ${DATA_FORMAT}`);
+  }
+  const pageBytes = bytes.readUInt32LE(48);
+  if (pageBytes !== LMDB_PAGE_BYTES) {
+    throw lmdbError(page, 48, `pages of ${pageBytes} bytes, expected ${LMDB_PAGE_BYTES}`);
+  }
+  return {
+    freePages: decodeTree(page, 48),
+    tables: decodeTree(page, 48 + TREE_RECORD_BYTES),
+    lastPage: Number(bytes.readBigUInt64LE(144)),
+    transaction: Number(bytes.readBigUInt64LE(152)),
+  };
+}
+
+/** The number that a page says it has. */
+export function pageNumberOf(bytes: Buffer): number {
+  return Number(bytes.readBigUInt64LE(0));
+}
+
+/** The transaction that wrote a page. */
+export function transactionOf(bytes: Buffer): number {
+  return Number(bytes.readBigUInt64LE(8));
+}
+
+export function flagsOf(bytes: Buffer): number {
+  return bytes.readUInt16LE(18);
+}
+
+/** How many pages the value on an overflow page takes. */
+export function overflowPagesOf(bytes: Buffer): number {
+  return bytes.readUInt32LE(20);
+}
+
+/** @throws LmdbFileError */
+export function decodeLmdbBranch(page: LmdbPage): LmdbBranchNode[] {
+  return nodeOffsets(page).map((offset) => {
+    const key = keyAt(page, offset);
+    const child = page.bytes.readUInt32LE(offset) + page.bytes.readUInt16LE(offset + 4) * 2 ** 32;
+    return { offset, key, child };
+  });
+}
+
+/**
+ * The pairs of a leaf, views of the page.
+ * @throws LmdbFileError
+ */
+export function decodeLmdbLeaf(page: LmdbPage): LmdbLeafNode[] {
+  return nodeOffsets(page).map((offset) => decodeLeafNode(page, offset));
+}
+
+export function lmdbError(
+  { file, number }: Omit<LmdbPage, 'bytes'>,
+  at: number,
+  reason: string,
+): LmdbFileError {
+  return new LmdbFileError(file, number * LMDB_PAGE_BYTES + at, reason);
+}
+
+function decodeLeafNode(page: LmdbPage, offset: number): LmdbLeafNode {
+  const { bytes } = page;
+  const key = keyAt(page, offset);
+  const flags = bytes.readUInt16LE(offset + 4);
+  const size = bytes.readUInt32LE(offset);
+  const data = offset + NODE_HEADER_BYTES + key.length;
+  const isOverflow = (flags & NODE_ON_OVERFLOW_PAGES) !== 0;
+  if (data + (isOverflow ? OVERFLOW_RECORD_BYTES : size) > LMDB_PAGE_BYTES) {
+    throw lmdbError(page, offset, 'a row reaches beyond its page');
+  }
+  if (isOverflow) {
+    const first = Number(bytes.readBigUInt64LE(data));
+    const pages = Number(bytes.readBigUInt64LE(data + 16));
+    if (pages * LMDB_PAGE_BYTES < PAGE_HEADER_BYTES + size) {
+      throw lmdbError(page, offset, `a value of ${size} bytes on ${pages} pages`);
+    }
+    return { offset, key, kind: 'overflow', value: { first, pages, bytes: size } };
+  }
+  if ((flags & NODE_IS_TABLE) !== 0) {
+    if (size !== TREE_RECORD_BYTES) {
+      throw lmdbError(page, offset, 'the record of a table has a wrong size');
+    }
+    return { offset, key, kind: 'table', value: decodeTree(page, data) };
+  }
+  return { offset, key, kind: 'value', value: bytes.subarray(data, data + size) };
+}
+
+function keyAt(page: LmdbPage, offset: number): Buffer {
+  const start = offset + NODE_HEADER_BYTES;
+  const end = start + page.bytes.readUInt16LE(offset + 6);
+  if (end > LMDB_PAGE_BYTES) throw lmdbError(page, offset, 'a row reaches beyond its page');
+  return page.bytes.subarray(start, end);
+}
+
+function decodeTree(page: LmdbPage, offset: number): LmdbTree {
+  const depth = page.bytes.readUInt16LE(offset + 6);
+  const root = page.bytes.readBigUInt64LE(offset + 40);
+  if (depth > MAX_TREE_DEPTH) throw lmdbError(page, offset, `a tree of ${depth} levels`);
+  return { depth, root: root === NO_ROOT ? undefined : Number(root) };
+}
+
+/** Offsets of the nodes of a page. */
+function nodeOffsets(page: LmdbPage): number[] {
+  const { bytes, number } = page;
+  const lower = bytes.readUInt16LE(20);
+  const upper = bytes.readUInt16LE(22);
+  const space = LMDB_PAGE_BYTES - PAGE_HEADER_BYTES;
+  if (lower > upper || upper > space || lower % 2 !== 0) {
+    throw lmdbError(page, 20, `page ${number} has impossible bounds ${lower} and ${upper}`);
+  }
+  const nodes: number[] = [];
+  for (let pointer = 0; pointer < lower; pointer += 2) {
+    const node = bytes.readUInt16LE(PAGE_HEADER_BYTES + pointer);
+    if (node < upper || node + NODE_HEADER_BYTES > space) {
+      const at = PAGE_HEADER_BYTES + pointer;
+      throw lmdbError(page, at, `page ${number} has a row outside of itself`);
+    }
+    nodes.push(PAGE_HEADER_BYTES + node);
+  }
+  return nodes;
+}
