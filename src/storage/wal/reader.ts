@@ -189,6 +189,8 @@ class EntryCollector {
   readonly #state: WalState;
   readonly #entries: EntryFields[] = [];
   #lastIndex: number;
+  /** Term of the entry that the log holds at the start snapshot, if it holds it. */
+  #termAtStart: number | undefined;
 
   constructor(start: WalStart) {
     this.#state = new WalState(start);
@@ -198,11 +200,15 @@ class EntryCollector {
   take(record: RecordFields, position: RecordPosition): void {
     if (record.type !== RecordType.Entry) {
       this.#state.take(record, position);
+      if (record.type === RecordType.Snapshot) this.#takeSnapshot(record.data);
       return;
     }
     const entry = decodeLogEntry(record.data);
     const { start } = this.#state;
-    if (entry.index <= start.index) return;
+    if (entry.index <= start.index) {
+      this.#takeBeforeStart(entry);
+      return;
+    }
     const place = entry.index - start.index - 1;
     if (place > this.#entries.length) {
       throw faultAt(
@@ -216,6 +222,32 @@ class EntryCollector {
     this.#entries.length = place;
     this.#entries.push(entry);
     this.#lastIndex = entry.index;
+  }
+
+  /**
+   * Trap: an entry replaces all at higher indexes too, also where it is not itself wanted. Those that
+   * were left would come after entries of a later term, and their member could vote for a leader that
+   * lacks what is committed.
+   */
+  #takeBeforeStart({ index, term }: EntryFields): void {
+    this.#clear();
+    this.#termAtStart = index === this.#state.start.index ? term : undefined;
+  }
+
+  /**
+   * Trap: a snapshot that the leader sent replaces the whole log, one that the member made of its own
+   * state nothing. It came from the leader if the log did not hold its last entry.
+   */
+  #takeSnapshot(data: Buffer): void {
+    const { start } = this.#state;
+    if (decodeSnapshotRecord(data).index !== start.index) return;
+    if (this.#termAtStart !== start.term) this.#clear();
+    this.#termAtStart = start.term;
+  }
+
+  #clear(): void {
+    this.#entries.length = 0;
+    this.#lastIndex = this.#state.start.index;
   }
 
   contents(segments: readonly SegmentName[], end: WalEnd): WalContents {

@@ -65,6 +65,51 @@ describe('WalWriter', () => {
     expect(tail.lastIndex).toBe(3);
   });
 
+  it('forgets the tail that an entry before the start snapshot replaced', async () => {
+    const fs = new MemoryFs();
+    const writer = await createWriter(fs);
+    await writer.save(state(3, 69), entries(1, 100, 3));
+    await writer.save(state(5, 72), entries(70, 72, 5));
+    await writer.saveSnapshot({ index: 72, term: 5, confState: VOTERS });
+    await writer.close();
+    const start = { index: 72, term: 5 };
+    const contents = await readWal(fs, WAL, start);
+    expect(contents.entries).toEqual([]);
+    expect(contents.tail.lastIndex).toBe(72);
+    expect(await readEntries(fs)).toHaveLength(72);
+  });
+
+  it('forgets the log that a snapshot of the leader replaced, and keeps that of an own one', async () => {
+    const fs = new MemoryFs();
+    const writer = await createWriter(fs);
+    await writer.save(state(3, 80), entries(1, 100, 3));
+    await writer.saveSnapshot({ index: 80, term: 3, confState: VOTERS });
+    await writer.saveSnapshot({ index: 90, term: 5, confState: VOTERS });
+    await writer.save(state(5, 92), entries(91, 92, 5));
+    await writer.close();
+    const own = await readWal(fs, WAL, { index: 80, term: 3 });
+    expect(own.entries.map(({ index }) => index)).toEqual([
+      81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92,
+    ]);
+    const received = await readWal(fs, WAL, { index: 90, term: 5 });
+    expect(received.entries.map(({ index, term }) => [index, term])).toEqual([
+      [91, 5],
+      [92, 5],
+    ]);
+  });
+
+  it('does not bring back entries after a snapshot of the leader that nothing follows', async () => {
+    const fs = new MemoryFs();
+    const writer = await createWriter(fs);
+    await writer.save(state(3, 60), entries(1, 100, 3));
+    await writer.saveSnapshot({ index: 80, term: 5, confState: VOTERS });
+    await writer.save(state(5, 80), []);
+    await writer.close();
+    const { entries: found, tail } = await readWal(fs, WAL, { index: 80, term: 5 });
+    expect(found).toEqual([]);
+    expect(tail.lastIndex).toBe(80);
+  });
+
   it('syncs for entries, term and vote, but not for a commit index', async () => {
     const operations: FsOperation[] = [];
     const fs = new MemoryFs({ pace: async (operation) => void operations.push(operation) });
