@@ -77,6 +77,11 @@ export class CompactionHashes {
       .slice(-STORED_HASHES);
   }
 
+  /** Forgets them all: the contents they were taken of are gone. */
+  clear(): void {
+    this.#hashes = [];
+  }
+
   of(revision: number): KeyValueHash | undefined {
     return this.#hashes.find((hash) => hash.revision === revision);
   }

@@ -24,9 +24,40 @@ export interface RestoredState {
   readonly unfinishedCompaction: number | undefined;
 }
 
+/** Rebuilds the index, row by row in the order of the `key` bucket (reference: semantics 3.9). */
+export class StateRestorer {
+  readonly #state: MvccState;
+  readonly #leases = new Map<KeyText, bigint>();
+  readonly #logger: Logger;
+  #lastRow: Buffer | undefined;
+
+  constructor(backend: Backend, logger: Logger) {
+    this.#state = new MvccState(backend);
+    this.#logger = logger;
+  }
+
+  /** @throws DecodeError if a row is not a KeyValue */
+  add(rowKey: Buffer, value: Buffer): void {
+    restoreRow(this.#state, this.#leases, rowKey, value, this.#logger);
+    this.#lastRow = rowKey;
+  }
+
+  /** To be called once, when the backend holds these rows and the marks that belong to them. */
+  finish(): RestoredState {
+    const state = this.#state;
+    const { finished = -1, scheduled = -1 } = readCompactionMarks(state.backend);
+    const last = this.#lastRow === undefined ? 1 : mainRevisionOf(this.#lastRow);
+    state.compactRevision = finished;
+    // Trap: the last row is not always the current revision: a compaction may have deleted it.
+    state.currentRevision = Math.max(last, finished, scheduled);
+    const unfinishedCompaction = scheduled > finished ? scheduled : undefined;
+    return { state, leases: this.#leases, unfinishedCompaction };
+  }
+}
+
 /**
- * Rebuilds the index from the rows of a backend (reference: semantics 3.9). `onProgress` is told
- * the number of rows read so far after each chunk. The backend must not be written to meanwhile.
+ * Rebuilds the index from the rows of a backend. `onProgress` is told the number of rows read so far
+ * after each chunk. The backend must not be written to meanwhile.
  *
  * @throws DecodeError if a row is not a KeyValue
  */
@@ -36,36 +67,23 @@ export async function restoreState(
   logger: Logger,
   onProgress: (rows: number) => void,
 ): Promise<RestoredState> {
-  const state = new MvccState(backend);
-  const leases = new Map<KeyText, bigint>();
-  const marks = readCompactionMarks(backend);
+  const restorer = new StateRestorer(backend, logger);
   let rows = 0;
   let start = encodeRevisionKey(1, 0);
   for (;;) {
     let read = 0;
     let last: Buffer | undefined;
     for (const [key, value] of backend.range('key', start, undefined, CHUNK_ROWS)) {
-      restoreRow(state, leases, key, value, logger);
+      restorer.add(key, value);
       last = key;
       read++;
     }
     rows += read;
-    if (last !== undefined) {
-      state.currentRevision = mainRevisionOf(last);
-      start = encodeRevisionKey(state.currentRevision, subRevisionOf(last) + 1);
-    }
     onProgress(rows);
-    if (read < CHUNK_ROWS) {
-      break;
-    }
+    if (read < CHUNK_ROWS || last === undefined) return restorer.finish();
+    start = encodeRevisionKey(mainRevisionOf(last), subRevisionOf(last) + 1);
     await new Promise<void>((resolve) => clock.defer(resolve));
   }
-  // Trap: the last row is not always the current revision: a compaction may have deleted it.
-  const { finished = -1, scheduled = -1 } = marks;
-  state.compactRevision = finished;
-  state.currentRevision = Math.max(state.currentRevision, finished, scheduled);
-  const unfinishedCompaction = scheduled > finished ? scheduled : undefined;
-  return { state, leases, unfinishedCompaction };
 }
 
 function restoreRow(

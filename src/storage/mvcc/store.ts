@@ -10,7 +10,7 @@ import { hashBackend, hashKeyValues } from './hashing.js';
 import { CompactionHashes, type KeyValueHash } from './kv-hasher.js';
 import { type MvccMetrics, silentMvccMetrics } from './metrics.js';
 import { MvccReader } from './reader.js';
-import { type RestoredState, restoreState } from './restore.js';
+import { type RestoredState, restoreState, StateRestorer } from './restore.js';
 import type { MvccState } from './state.js';
 import type { LeaseAttachments, MvccChange, MvccHistory } from './types.js';
 import { WriteTransaction } from './write-transaction.js';
@@ -66,17 +66,29 @@ export class MvccStore implements MvccHistory {
    * @throws DecodeError if a row of the backend is not a KeyValue
    */
   static async open(options: MvccStoreOptions): Promise<MvccStore> {
-    return new MvccStore(options, await restore(options, options.backend));
+    const { backend, clock, logger, onRestoreProgress = ignoreProgress } = options;
+    const restored = await restoreState(backend, clock, logger, onRestoreProgress);
+    return new MvccStore(options, restored);
+  }
+
+  /** What rebuilds the index for other contents of the backend; see {@link adopt}. */
+  newRestorer(): StateRestorer {
+    return new StateRestorer(this.#options.backend, this.#options.logger);
+  }
+
+  /** Stops what changes the backend by itself, before its contents are replaced. */
+  stopCompactions(): Promise<void> {
+    return this.#compactions.stop();
   }
 
   /**
-   * Goes over to another backend, as after a snapshot from the leader. Lease attachments are made
-   * anew, so the lessor must have been recovered from that backend before. The old backend may be
-   * closed afterwards.
+   * Goes over to the contents that have just replaced those of the backend, as after a snapshot from
+   * the leader. Lease attachments are made anew, so the lessor must have been restored before.
+   * Compactions must have been stopped.
    */
-  async restore(backend: Backend): Promise<void> {
-    await this.#compactions.stop();
-    const restored = await restore(this.#options, backend);
+  adopt(restorer: StateRestorer): void {
+    const restored = restorer.finish();
+    this.#hashes.clear();
     this.#state = restored.state;
     this.#reader = new MvccReader(restored.state);
     this.#compactions = this.#newQueue();
@@ -102,7 +114,7 @@ export class MvccStore implements MvccHistory {
     return this.#state.index.size;
   }
 
-  /** Reads outside a write transaction. Do not keep it across {@link restore}. */
+  /** Reads outside a write transaction. Do not keep it across {@link adopt}. */
   get reader(): MvccReader {
     return this.#reader;
   }
@@ -266,9 +278,4 @@ export class MvccStore implements MvccHistory {
       void this.#schedule(restored.unfinishedCompaction);
     }
   }
-}
-
-function restore(options: MvccStoreOptions, backend: Backend): Promise<RestoredState> {
-  const { clock, logger, onRestoreProgress = ignoreProgress } = options;
-  return restoreState(backend, clock, logger, onRestoreProgress);
 }

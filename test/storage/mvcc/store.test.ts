@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { keyText } from '../../../src/base/bytes.js';
 import { etcdError } from '../../../src/proto/errors.js';
 import { KeyValue } from '../../../src/proto/gen/mvccpb/kv.js';
+import { snapshotRows } from '../../../src/storage/backend/row-source.js';
 import { encodeRevisionKey } from '../../../src/storage/mvcc/revision-key.js';
 import type { MvccChange } from '../../../src/storage/mvcc/types.js';
 import {
@@ -443,14 +444,24 @@ describe('opening', () => {
     await expect(openTestStore({ disk: first.backend.disk })).rejects.toThrow('truncated');
   });
 
-  it('goes over to another backend', async () => {
-    const { store } = await open();
+  it('goes over to contents that replace those of its backend', async () => {
+    const { store, backend } = await open();
     put(store, 'old');
+    const old = store.reader;
     const other = await open();
     put(other.store, 'new1');
     put(other.store, 'new2');
-    await store.restore(other.backend);
+    const view = await other.backend.snapshot();
+    await store.stopCompactions();
+    const restorer = store.newRestorer();
+    for (const [key, value] of view.range('key', Buffer.alloc(1))) restorer.add(key, value);
+    expect(store.reader).toBe(old);
+    await backend.replaceWith(snapshotRows(view), () => store.adopt(restorer));
+    view.close();
     expect(get(store, '\0', '\0').map((kv) => keyText(kv.key))).toEqual(['new1', 'new2']);
     expect(store.currentRevision).toBe(3);
+    await store.compact(2);
+    put(store, 'new3');
+    expect(store.currentRevision).toBe(4);
   });
 });
