@@ -18,6 +18,12 @@ export interface BboltBucket {
 /** Called with each page of a tree before what is in it is looked at. */
 export type PageVisitor = (page: StoredPage) => void;
 
+export interface BboltWalkOptions {
+  readonly visit?: PageVisitor | undefined;
+  /** From the highest key to the lowest. Default false. */
+  readonly reverse?: boolean | undefined;
+}
+
 interface StoredLeaf {
   readonly page: StoredPage;
   readonly elements: StoredElement[];
@@ -77,7 +83,7 @@ export class BboltFile {
 
   /** The buckets in the order of their names. */
   async *buckets(visit?: PageVisitor): AsyncGenerator<BboltBucket> {
-    for await (const { page, elements } of this.#leaves(this.#pages.meta.root, visit)) {
+    for await (const { page, elements } of this.#leaves(this.#pages.meta.root, { visit })) {
       for (const { key, value, isBucket } of elements) {
         const offset = page.site.offset + (value.byteOffset - page.bytes.byteOffset);
         const site = { file: this.path, offset };
@@ -96,12 +102,26 @@ export class BboltFile {
 
   /** The pairs of a bucket in the order of their keys, a leaf at a time. */
   async *rows(bucket: BboltBucket, visit?: PageVisitor): AsyncGenerator<StoredElement[]> {
+    yield* this.walk(bucket, { visit });
+  }
+
+  /** As {@link rows}, in either direction. */
+  async *walk(bucket: BboltBucket, options: BboltWalkOptions): AsyncGenerator<StoredElement[]> {
     const { root } = bucket;
+    const isReverse = options.reverse === true;
     if ('inline' in root) {
-      if (root.inline.length > 0) yield this.#pairs(root.inline);
+      const elements = this.#pairs(root.inline);
+      if (elements.length > 0) yield isReverse ? elements.toReversed() : elements;
       return;
     }
-    for await (const { elements } of this.#leaves(root.page, visit)) yield this.#pairs(elements);
+    for await (const { elements } of this.#leaves(root.page, options)) {
+      yield this.#pairs(isReverse ? elements.toReversed() : elements);
+    }
+  }
+
+  /** Whether the file was committed to since it was opened: then what was read may be neither. */
+  isChanged(): Promise<boolean> {
+    return this.#pages.isChanged();
   }
 
   /** The value of a key, undefined if it has none. */
@@ -149,10 +169,10 @@ export class BboltFile {
     return elements;
   }
 
-  async *#leaves(root: number, visit: PageVisitor | undefined): AsyncGenerator<StoredLeaf> {
+  async *#leaves(root: number, options: BboltWalkOptions): AsyncGenerator<StoredLeaf> {
     const page = await this.#pages.read(root);
-    visit?.(page);
-    if (page.header.flags === PageKind.branch) yield* this.#subtree(page, visit, ANY_KEY, 0);
+    options.visit?.(page);
+    if (page.header.flags === PageKind.branch) yield* this.#subtree(page, options, ANY_KEY, 0);
     // Only a tree that is a single leaf may be empty.
     else yield { page, elements: leafOf(page) };
   }
@@ -160,19 +180,21 @@ export class BboltFile {
   /** The leaves below a branch, each checked to lie between the keys around it. */
   async *#subtree(
     branch: StoredPage,
-    visit: PageVisitor | undefined,
+    options: BboltWalkOptions,
     bounds: KeyBounds,
     depth: number,
   ): AsyncGenerator<StoredLeaf> {
     if (depth === MAX_DEPTH) throw new BboltError(branch.site, 'the tree goes in circles');
     const children = decodeBranch(branch.bytes, branch.site);
     requireWithin(children, bounds, branch);
-    for (const [index, child] of children.entries()) {
+    const order = [...children.entries()];
+    if (options.reverse === true) order.reverse();
+    for (const [index, child] of order) {
       const page = await this.#pages.read(child.page);
-      visit?.(page);
+      options.visit?.(page);
       const within = { from: child.key, below: children[index + 1]?.key ?? bounds.below };
       if (page.header.flags === PageKind.branch) {
-        yield* this.#subtree(page, visit, within, depth + 1);
+        yield* this.#subtree(page, options, within, depth + 1);
         continue;
       }
       const elements = leafOf(page);

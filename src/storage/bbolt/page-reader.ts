@@ -1,12 +1,11 @@
 import type { FileHandle } from '../../platform/fs.js';
+import { FileWindows } from '../file-windows.js';
 import { BboltError, type BboltSite } from './bbolt-error.js';
 import { type BboltMeta, decodeMetaPage, META_PAGE_BYTES, secondMetaOffsets } from './meta.js';
 import { decodePageHeader, PAGE_BYTES, type PageHeader } from './page.js';
 
 /** The file is read in pieces of so many bytes, because neighbours are mostly read together. */
 const WINDOW_BYTES = 256 * 1024;
-/** Pieces that are kept. */
-const MAX_WINDOWS = 32;
 /** Longest page with its overflow that is read, bytes: what etcd can store is far below. */
 const MAX_PAGE_GROUP_BYTES = 1024 * 1024 * 1024;
 
@@ -22,15 +21,13 @@ export class PageReader {
   readonly path: string;
   readonly meta: BboltMeta;
   readonly #file: FileHandle;
-  readonly #windowBytes: number;
-  /** By number, the least recently used first. */
-  readonly #windows = new Map<number, Buffer>();
+  readonly #windows: FileWindows;
 
   private constructor(file: FileHandle, meta: BboltMeta) {
     this.path = file.path;
     this.meta = meta;
     this.#file = file;
-    this.#windowBytes = Math.max(WINDOW_BYTES, meta.pageBytes);
+    this.#windows = new FileWindows(file, Math.max(WINDOW_BYTES, meta.pageBytes));
   }
 
   /** @throws BboltError if neither meta page is sound, or the file is shorter than they say */
@@ -43,6 +40,11 @@ export class PageReader {
       throw new BboltError(site, `the file ends before its ${needed} bytes`);
     }
     return new PageReader(file, meta);
+  }
+
+  /** Whether the file was committed to since it was opened. */
+  async isChanged(): Promise<boolean> {
+    return (await readMeta(this.#file)).transaction !== this.meta.transaction;
   }
 
   /** @throws BboltError if there is no such page, or its header names another */
@@ -64,17 +66,7 @@ export class PageReader {
   }
 
   async #firstPage(offset: number): Promise<Buffer> {
-    const number = Math.floor(offset / this.#windowBytes);
-    let window = this.#windows.get(number);
-    if (window === undefined) {
-      window = await this.#file.read(number * this.#windowBytes, this.#windowBytes);
-      this.#dropOldWindows();
-    } else {
-      this.#windows.delete(number);
-    }
-    this.#windows.set(number, window);
-    const at = offset - number * this.#windowBytes;
-    const page = window.subarray(at, at + this.meta.pageBytes);
+    const page = await this.#windows.read(offset, this.meta.pageBytes);
     if (page.length === this.meta.pageBytes) return page;
     throw new BboltError({ file: this.path, offset: offset + page.length }, 'the file was cut');
   }
@@ -83,13 +75,6 @@ export class PageReader {
     const bytes = await this.#file.read(offset, length);
     if (bytes.length === length) return bytes;
     throw new BboltError({ file: this.path, offset: offset + bytes.length }, 'the file was cut');
-  }
-
-  #dropOldWindows(): void {
-    for (const number of this.#windows.keys()) {
-      if (this.#windows.size < MAX_WINDOWS) return;
-      this.#windows.delete(number);
-    }
   }
 }
 
