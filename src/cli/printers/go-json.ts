@@ -1,12 +1,11 @@
+import { goJson } from '../../base/go-json.js';
+
 /**
  * A string as Go's encoding/json writes it: like JSON.stringify, and `<`, `>`, `&` and the Unicode
  * line separators are escaped too.
  */
 export function jsonString(text: string): string {
-  return JSON.stringify(text).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return goJson(text);
 }
 
 export function jsonBytes(bytes: Buffer): string {

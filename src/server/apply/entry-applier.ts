@@ -1,10 +1,7 @@
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
 import { EtcdError, etcdError } from '../../proto/errors.js';
-import {
-  decodeInternalRaftRequest,
-  type InternalRequest,
-} from '../../proto/hot/internal-request.js';
+import type { InternalRequest } from '../../proto/hot/internal-request.js';
 import { type ConfState, type Entry, EntryType } from '../../raft/types.js';
 import { ANONYMOUS } from '../auth/caller.js';
 import type { PendingRequest, PendingRequests } from '../pending-requests.js';
@@ -17,6 +14,7 @@ import {
   isAppliedKind,
   type RequestOf,
 } from './requests.js';
+import { decodeLoggedRequest, StoreWriteError } from './store-request.js';
 
 /** A committed entry that this server can't carry out: going on would make it differ from others. */
 export class UnknownEntryError extends Error {
@@ -82,7 +80,8 @@ export class EntryApplier {
     } else if (entry.data.length === 0) {
       this.#options.onLeaderConfirmed(entry.term);
     } else if (!isReplay) {
-      this.#applyRequest(entry, decodeInternalRaftRequest(entry.data));
+      const request = decode(entry);
+      if (request !== undefined) this.#applyRequest(entry, request);
     }
   }
 
@@ -128,6 +127,15 @@ export class EntryApplier {
       return;
     }
     this.#options.onQuotaExceeded(() => waiting.reject(error));
+  }
+}
+
+function decode(entry: Entry): InternalRequest | undefined {
+  try {
+    return decodeLoggedRequest(entry.data);
+  } catch (error) {
+    if (!(error instanceof StoreWriteError)) throw error;
+    throw new UnknownEntryError(entry.index, error.message);
   }
 }
 

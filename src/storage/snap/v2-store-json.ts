@@ -1,4 +1,5 @@
 import { asBuffer } from '../../base/bytes.js';
+import { goJson } from '../../base/go-json.js';
 import { SnapError } from './snap-error.js';
 
 /** A member as the v2 store describes it. */
@@ -98,14 +99,6 @@ function attributes({ name, clientUrls }: V2Member): string {
     ...(name === '' ? {} : { name }),
     ...(clientUrls.length === 0 ? {} : { clientURLs: clientUrls }),
   });
-}
-
-/** JSON with the characters escaped that Go's encoder escapes. */
-function goJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 class StoreBuilder {
@@ -215,6 +208,24 @@ export function decodeV2Store(bytes: Uint8Array): V2Membership {
     removed: removed.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)),
     clusterVersion: version === undefined ? undefined : nodeValue(version),
   };
+}
+
+/**
+ * Whether the store holds more than the membership: keys that clients of etcd's second API left, or
+ * its users. Such a store is refused by etcd from 3.6 on (reference: formats 2.2).
+ *
+ * @throws {SnapError} bad-v2-store
+ */
+export function hasV2UserData(bytes: Uint8Array): boolean {
+  const root = parseObject(asBuffer(bytes).toString('utf8'), 'store').Root;
+  return Object.entries(childrenOf(root)).some(
+    ([name, node]) =>
+      name !== '0' && !(isObject(node) && isObject(node.Children) && isEmpty(node.Children)),
+  );
+}
+
+function isEmpty(object: JsonObject): boolean {
+  return Object.keys(object).length === 0;
 }
 
 type JsonObject = Record<string, unknown>;

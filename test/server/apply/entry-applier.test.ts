@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { nodeClock } from '../../../src/platform/node-clock.js';
+import { Request } from '../../../src/proto/gen/etcdserverpb/etcdserver.js';
 import { encodeInternalRequest } from '../../../src/proto/hot/internal-request.js';
 import { EMPTY_CONF_STATE, type Entry, EntryType } from '../../../src/raft/types.js';
 import type { Applier } from '../../../src/server/apply/applier.js';
 import { ConsistentIndex } from '../../../src/server/apply/consistent-index.js';
 import { EntryApplier } from '../../../src/server/apply/entry-applier.js';
+import { versionEntry } from '../../../src/server/membership/entry-form.js';
 import { PendingRequests } from '../../../src/server/pending-requests.js';
 import { MemoryBackend, MemoryDisk } from '../../../src/storage/backend/memory.js';
 
@@ -13,14 +15,22 @@ const KEY = Buffer.from('k');
 const backends: MemoryBackend[] = [];
 
 /** An applier over a backend whose `apply` writes a row and then does what the test says. */
-function setUp(disk: MemoryDisk, afterWrite: (value: string) => void) {
+function setUp(
+  disk: MemoryDisk,
+  afterWrite: (value: string) => void,
+  applyOther?: (kind: string) => void,
+) {
   const backend = new MemoryBackend({ disk });
   backends.push(backend);
   const consistentIndex = new ConsistentIndex(backend);
   const pending = new PendingRequests(nodeClock, 1000, () => new Error('too late'));
   const applier = new EntryApplier({
     applier: {
-      apply(_kind: string, { key }: { key: Buffer }) {
+      apply(kind: string, { key }: { key: Buffer }) {
+        if (applyOther !== undefined) {
+          applyOther(kind);
+          return;
+        }
         backend.put('key', KEY, key);
         afterWrite(key.toString());
       },
@@ -80,6 +90,33 @@ describe('EntryApplier', () => {
     applier.apply({ ...ours, index: 2 });
     await again;
     expect(backend.get('key', KEY)?.toString()).toBe('decoded before');
+    pending.close(undefined);
+  });
+
+  it('takes what 3.4 and 3.5 write, and what they write for nothing', async () => {
+    const applied: unknown[] = [];
+    const { applier, pending, consistentIndex } = setUp(
+      new MemoryDisk(),
+      () => {},
+      (kind) => {
+        applied.push(kind);
+      },
+    );
+    const entry = (index: number, data: Buffer): Entry => {
+      return { type: EntryType.Normal, term: 1, index, data };
+    };
+    const data = versionEntry('v2', 9n, '3.4.0');
+    const waiting = pending.wait(9n, { ver: '3.4.0' }, data);
+    applier.apply(entry(1, data));
+    await waiting;
+    const sync = Request.create({ ID: 10n, Method: 'SYNC', Path: '/', Dir: false, Time: 1n });
+    applier.apply(entry(2, Buffer.from(Request.encode(sync).finish())));
+    expect(applied).toEqual(['clusterVersionSet']);
+    expect(consistentIndex.index).toBe(2);
+    const write = Request.create({ ID: 11n, Method: 'PUT', Path: '/1/key', Dir: false });
+    expect(() => applier.apply(entry(3, Buffer.from(Request.encode(write).finish())))).toThrow(
+      'the log entry 3 holds a request PUT /1/key to the v2 store',
+    );
     pending.close(undefined);
   });
 
