@@ -2,12 +2,11 @@ import type { FileHandle, Fs } from '../../platform/fs.js';
 import { BboltError } from './bbolt-error.js';
 import { decodeBranch, type StoredChild } from './branch.js';
 import { type BucketRoot, decodeBucket, decodeLeaf, type StoredElement } from './leaf.js';
-import { PageKind, readU64 } from './page.js';
+import { HUGE_COUNT, PageKind, readU64 } from './page.js';
 import { PageReader, type StoredPage } from './page-reader.js';
 
 /** Branches above a leaf, at most: a file that has more goes in circles. */
 const MAX_DEPTH = 64;
-const HUGE_COUNT = 0xffff;
 
 /** A bucket of the file. */
 export interface BboltBucket {
@@ -69,6 +68,11 @@ export class BboltFile {
 
   get pageBytes(): number {
     return this.#pages.meta.pageBytes;
+  }
+
+  /** The transaction that the file was read at. */
+  get transaction(): bigint {
+    return this.#pages.meta.transaction;
   }
 
   /** Pages that were ever allocated. */
@@ -162,8 +166,9 @@ export class BboltFile {
   }
 
   #pairs(elements: StoredElement[]): StoredElement[] {
-    if (elements.some(({ isBucket }) => isBucket)) {
-      const site = { file: this.path, offset: 0 };
+    const nested = elements.find(({ isBucket }) => isBucket);
+    if (nested !== undefined) {
+      const site = { file: this.path, offset: nested.offset };
       throw new BboltError(site, 'a bucket within a bucket is not supported');
     }
     return elements;

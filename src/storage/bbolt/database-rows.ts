@@ -7,6 +7,7 @@ import {
 } from '../backend/backend.js';
 import { BboltError } from './bbolt-error.js';
 import type { BboltBucket, BboltFile } from './bbolt-file.js';
+import type { StoredElement } from './leaf.js';
 
 /** How far the reading of a file has come. */
 export interface ReadProgress {
@@ -24,6 +25,8 @@ export interface DatabaseRowsOptions {
    * and which is left out.
    */
   readonly onUnknownBucket?: (name: string) => void;
+  /** Called with every pair before it is handed on; what it throws ends the reading. */
+  readonly inspect?: (bucket: Bucket, element: StoredElement) => void;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface DatabaseRowsOptions {
  */
 export async function* databaseRows(
   file: BboltFile,
-  { onProgress = () => {}, onUnknownBucket = () => {} }: DatabaseRowsOptions = {},
+  { onProgress = () => {}, onUnknownBucket = () => {}, inspect }: DatabaseRowsOptions = {},
 ): AsyncGenerator<RowBatch> {
   let rows = 0;
   let bytes = 0;
@@ -47,9 +50,10 @@ export async function* databaseRows(
       continue;
     }
     for await (const elements of file.rows(stored, visit)) {
+      if (inspect !== undefined) for (const element of elements) inspect(bucket, element);
       const batch = elements.map(({ key, value }): Row => [key, value]);
-      const long = batch.find(([key]) => key.length > MAX_KEY_BYTES);
-      if (long !== undefined) throw tooLong(file, bucket, long[0]);
+      const long = elements.find(({ key }) => key.length > MAX_KEY_BYTES);
+      if (long !== undefined) throw tooLong(file, bucket, long);
       rows += batch.length;
       yield { bucket, rows: batch };
       onProgress({ rows, bytes });
@@ -63,8 +67,8 @@ function bucketOf({ name }: BboltBucket): Bucket | undefined {
 }
 
 /** Trap: bbolt takes keys of 32,768 bytes; only names of users and roles can be so long. */
-function tooLong(file: BboltFile, bucket: Bucket, key: Buffer): BboltError {
+function tooLong(file: BboltFile, bucket: Bucket, { key, offset }: StoredElement): BboltError {
   const start = key.subarray(0, 32).toString('latin1');
   const reason = `bucket ${bucket} has a key of ${key.length} bytes ("${start}..."), at most ${MAX_KEY_BYTES} can be stored here`;
-  return new BboltError({ file: file.path, offset: 0 }, reason);
+  return new BboltError({ file: file.path, offset }, reason);
 }

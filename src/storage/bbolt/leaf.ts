@@ -23,6 +23,8 @@ export interface LeafElement {
 export interface StoredElement extends LeafElement {
   readonly key: Buffer;
   readonly value: Buffer;
+  /** Where its key is, bytes from the start of the file. */
+  readonly offset: number;
 }
 
 /** Bytes that a leaf element takes in its page. */
@@ -81,7 +83,9 @@ export function decodeLeaf(page: Buffer, site: BboltSite): StoredElement[] {
     if (before !== undefined && before.compare(key) >= 0) {
       throw elementError(site, at, `leaf element ${index} is out of order`);
     }
-    elements.push({ key, value: page.subarray(valueAt, end), isBucket: flags === BUCKET_FLAG });
+    const value = page.subarray(valueAt, end);
+    const isBucket = flags === BUCKET_FLAG;
+    elements.push({ key, value, isBucket, offset: site.offset + keyAt });
     before = key;
   }
   return elements;

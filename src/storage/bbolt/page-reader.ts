@@ -2,7 +2,16 @@ import type { FileHandle } from '../../platform/fs.js';
 import { FileWindows } from '../file-windows.js';
 import { BboltError, type BboltSite } from './bbolt-error.js';
 import { type BboltMeta, decodeMetaPage, META_PAGE_BYTES, secondMetaOffsets } from './meta.js';
-import { decodePageHeader, PAGE_BYTES, type PageHeader } from './page.js';
+import {
+  decodePageHeader,
+  ELEMENT_BYTES,
+  HUGE_COUNT,
+  PAGE_BYTES,
+  PAGE_HEADER_BYTES,
+  type PageHeader,
+  PageKind,
+  readU64,
+} from './page.js';
 
 /** The file is read in pieces of so many bytes, because neighbours are mostly read together. */
 const WINDOW_BYTES = 256 * 1024;
@@ -12,6 +21,7 @@ const MAX_PAGE_GROUP_BYTES = 1024 * 1024 * 1024;
 /** A page with those that belong to it. */
 export interface StoredPage {
   readonly header: PageHeader;
+  /** Whole pages, as far as what is in them reaches: at least the first. */
   readonly bytes: Buffer;
   readonly site: BboltSite;
 }
@@ -58,11 +68,39 @@ export class PageReader {
     const header = decodePageHeader(first, 0);
     if (header.id !== id) throw new BboltError(site, `page ${id} says that it is ${header.id}`);
     if (header.overflow === 0) return { header, bytes: first, site };
-    const bytes = (header.overflow + 1) * pageBytes;
-    if (id + header.overflow >= highWaterMark || bytes > MAX_PAGE_GROUP_BYTES) {
+    if (id + header.overflow >= highWaterMark) {
       throw new BboltError(site, `page ${id} overflows out of bounds`);
     }
+    const bytes = await this.#groupBytes(header, first, site);
+    if (bytes > MAX_PAGE_GROUP_BYTES) {
+      throw new BboltError(site, `page ${id} holds ${bytes} bytes, which is too much`);
+    }
     return { header, bytes: await this.#readExactly(site.offset, bytes), site };
+  }
+
+  /**
+   * Bytes of the pages that have something in them. Trap: a damaged count of further pages may be as
+   * large as the file, so that it is the elements that say how much is read.
+   */
+  async #groupBytes(header: PageHeader, first: Buffer, { offset }: BboltSite): Promise<number> {
+    const { flags, count, overflow } = header;
+    const { pageBytes } = this.meta;
+    const all = (overflow + 1) * pageBytes;
+    let end: number;
+    if (flags === PageKind.freelist) {
+      const isHuge = count === HUGE_COUNT;
+      const ids = isHuge ? readU64(first, PAGE_HEADER_BYTES) + 1 : count;
+      end = PAGE_HEADER_BYTES + 8 * ids;
+    } else {
+      const at = PAGE_HEADER_BYTES + Math.max(0, count - 1) * ELEMENT_BYTES;
+      if (at + ELEMENT_BYTES > all) return pageBytes;
+      const isHere = at + ELEMENT_BYTES <= first.length;
+      const element = isHere
+        ? first.subarray(at, at + ELEMENT_BYTES)
+        : await this.#readExactly(offset + at, ELEMENT_BYTES);
+      end = at + (flags === PageKind.leaf ? leafElementEnd(element) : branchElementEnd(element));
+    }
+    return Math.min(all, Math.max(1, Math.ceil(end / pageBytes)) * pageBytes);
   }
 
   async #firstPage(offset: number): Promise<Buffer> {
@@ -76,6 +114,15 @@ export class PageReader {
     if (bytes.length === length) return bytes;
     throw new BboltError({ file: this.path, offset: offset + bytes.length }, 'the file was cut');
   }
+}
+
+/** Where the data of an element end, from the start of the element (reference: formats 3.3). */
+function leafElementEnd(element: Buffer): number {
+  return element.readUInt32LE(4) + element.readUInt32LE(8) + element.readUInt32LE(12);
+}
+
+function branchElementEnd(element: Buffer): number {
+  return element.readUInt32LE(0) + element.readUInt32LE(4);
 }
 
 /** The sound meta with the newer transaction (reference: formats 3.2). */

@@ -5,6 +5,8 @@ export const ELEMENT_BYTES = 16;
 export const PAGE_BYTES = 4096;
 /** Elements that one page can have, at most (reference: formats 3.3). */
 export const MAX_ELEMENTS = 65_534;
+/** The count of a freelist of more pages than fit the field: then its first id is the true one. */
+export const HUGE_COUNT = 0xffff;
 
 /** Kinds of pages, as the header's flags say it: exactly one (reference: formats 3.1). */
 export const PageKind = { branch: 0x01, leaf: 0x02, meta: 0x04, freelist: 0x10 } as const;
