@@ -69,15 +69,24 @@ function observationEndpoints(options: HttpHandlerOptions): Endpoint[] {
 function versionEndpoint(versions: VersionSource): Endpoint {
   return (request, url, response) => {
     if (url.pathname !== '/version') return false;
-    if (!allowOnlyGet(request.method, response)) return true;
-    const body = JSON.stringify({
-      etcdserver: versions.serverVersion,
-      etcdcluster: versions.clusterVersion() ?? 'not_decided',
-      storage: versions.storageVersion() ?? 'unknown',
-    });
-    reply(response, 200, body, { 'Content-Type': 'application/json' });
+    serveVersion(versions, request, response);
     return true;
   };
+}
+
+/** Answers `/version`, for clients and for peers. */
+export function serveVersion(
+  versions: VersionSource,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (!allowOnlyGet(request.method, response)) return;
+  const body = JSON.stringify({
+    etcdserver: versions.serverVersion,
+    etcdcluster: versions.clusterVersion() ?? 'not_decided',
+    storage: versions.storageVersion() ?? 'unknown',
+  });
+  reply(response, 200, body, { 'Content-Type': 'application/json' });
 }
 
 function variablesEndpoint(read: () => Readonly<Record<string, unknown>>): Endpoint {

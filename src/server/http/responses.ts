@@ -32,8 +32,17 @@ export function replyNotFound(response: ServerResponse): void {
 
 /** Refuses everything but GET, HEAD included. False: the request has been answered. */
 export function allowOnlyGet(method: string | undefined, response: ServerResponse): boolean {
-  if (method === 'GET') return true;
-  response.setHeader('Allow', 'GET');
+  return allowOnly('GET', method, response);
+}
+
+/** Refuses all methods but one. False: the request has been answered. */
+export function allowOnly(
+  allowed: 'GET' | 'POST',
+  method: string | undefined,
+  response: ServerResponse,
+): boolean {
+  if (method === allowed) return true;
+  response.setHeader('Allow', allowed);
   replyError(response, 405, 'Method Not Allowed');
   return false;
 }

@@ -30,11 +30,45 @@ export function encodeMember(member: Member): string {
  * @throws SyntaxError if the text is not such an object
  */
 export function decodeMember(text: string): Member & { readonly isPromote: boolean } {
-  const id = /"id"\s*:\s*(\d+)/.exec(text)?.[1];
-  if (id === undefined) throw new SyntaxError(`no member id in ${JSON.stringify(text)}`);
-  const fields = JSON.parse(text) as Record<string, unknown>;
+  return memberOf(parseKeepingIds(text), text);
+}
+
+/** Members as JSON array, the form in which one member tells another. */
+export function encodeMembers(members: readonly Member[]): string {
+  return `[${members.map(encodeMember).join(',')}]`;
+}
+
+/**
+ * Parses what {@link encodeMembers} writes.
+ * @throws SyntaxError if the text is not such an array
+ */
+export function decodeMembers(text: string): Member[] {
+  const list = parseKeepingIds(text);
+  // Go writes a list without a member so.
+  if (list === null) return [];
+  if (!Array.isArray(list)) throw new SyntaxError(`no list of members: ${JSON.stringify(text)}`);
+  return list.map((item) => {
+    const { isPromote: _, ...member } = memberOf(item, text);
+    return member;
+  });
+}
+
+/**
+ * JSON in which the ids are texts, for as numbers they would lose digits. Trap: inside of a string
+ * every quote has a backslash before it, so that `"id":` can only be the name of a field.
+ */
+function parseKeepingIds(text: string): unknown {
+  return JSON.parse(text.replace(/"id"\s*:\s*(\d+)/g, '"id":"$1"'));
+}
+
+const MAX_ID = 2n ** 64n - 1n;
+
+function memberOf(value: unknown, text: string): Member & { readonly isPromote: boolean } {
+  const fields = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const id = typeof fields.id === 'string' && /^\d{1,20}$/.test(fields.id) && BigInt(fields.id);
+  if (id === false || id > MAX_ID) throw new SyntaxError(`no member id in ${JSON.stringify(text)}`);
   return {
-    id: BigInt(id),
+    id,
     peerUrls: stringList(fields.peerURLs),
     isLearner: fields.isLearner === true,
     name: typeof fields.name === 'string' ? fields.name : '',

@@ -25,9 +25,18 @@ export interface PeerHash {
   readonly hashRevision: number | undefined;
 }
 
+/** How long a lease has still to live. */
+export interface LeaseTimeToLive {
+  readonly id: bigint;
+  readonly ttlSeconds: number;
+  readonly grantedTtlSeconds: number;
+  /** The attached keys, if they were asked for. */
+  readonly keys: readonly Buffer[];
+}
+
 /**
  * Questions that one member asks another over HTTP (reference: raft-and-peers B1). Each tries the
- * URLs in their order and takes the first answer.
+ * URLs in their order, each for as long as the timeout says, and takes the first answer.
  */
 export interface PeerCalls {
   /** @throws Error if no URL answers */
@@ -36,7 +45,7 @@ export interface PeerCalls {
   version(peerUrls: readonly string[], timeoutMillis: number): Promise<PeerVersion>;
   /** False also for a 3.4, which doesn't know the question. */
   downgradeEnabled(peerUrls: readonly string[], timeoutMillis: number): Promise<boolean>;
-  /** @throws EtcdError Compacted, FutureRev, ClusterIdMismatch; Error if no URL answers */
+  /** @throws EtcdError Compacted, FutureRev, ClusterIDMismatch; Error if no URL answers */
   hashKeyValues(
     peerUrls: readonly string[],
     revision: number,
@@ -51,23 +60,19 @@ export interface PeerCalls {
   /**
    * How long a lease has still to live, as the leader knows it.
    * @param wantsKeys whether the attached keys are wanted too
-   * @throws EtcdError LeaseNotFound, TimeoutWaitAppliedIndex; Error if no URL answers
+   * @throws EtcdError LeaseNotFound, TimeoutWaitAppliedIndex, NotPrimaryLessor; Error if no URL
+   *   answers
    */
   leaseTimeToLive(
     peerUrls: readonly string[],
     id: bigint,
     wantsKeys: boolean,
     timeoutMillis: number,
-  ): Promise<{
-    readonly id: bigint;
-    readonly ttlSeconds: number;
-    readonly grantedTtlSeconds: number;
-    readonly keys: readonly Buffer[];
-  }>;
+  ): Promise<LeaseTimeToLive>;
   /**
    * Lets the leader promote a learner.
    * @param authorization the caller's token, if any
-   * @throws EtcdError MemberNotFound, MemberNotLearner, LearnerNotReady; Error if no URL answers
+   * @throws EtcdError MemberNotFound, MemberNotLearner, LearnerNotReady, Timeout; Error if no URL answers
    */
   promote(
     peerUrls: readonly string[],
