@@ -1,3 +1,5 @@
+import { KeyHash } from './key-hash.js';
+
 const FIRST_CAPACITY = 1024;
 /** A table that is fuller than this is doubled. */
 const MAX_LOAD = 0.7;
@@ -6,13 +8,14 @@ const State = { empty: 0, live: 1, dead: 2 } as const;
 /**
  * Counts keys that are put and deleted in any order, in 9 bytes a slot: a file of many millions of
  * keys is counted in less memory than a fraction of its keys would take. Keys are told apart by
- * 64 bits of a hash: among 100 million keys, two have the same with a chance of 1 in 4,000.
+ * a {@link KeyHash}.
  */
 export class LiveKeys {
   #capacity = FIRST_CAPACITY;
   #high = new Uint32Array(FIRST_CAPACITY);
   #low = new Uint32Array(FIRST_CAPACITY);
   #states = new Uint8Array(FIRST_CAPACITY);
+  readonly #hash = new KeyHash();
   #used = 0;
   #live = 0;
 
@@ -30,18 +33,9 @@ export class LiveKeys {
   }
 
   #set(key: Uint8Array, state: number): void {
-    let high = 0xdeadbeef;
-    let low = 0x41c6ce57;
-    for (let index = 0; index < key.length; index++) {
-      const byte = key[index] as number;
-      high = Math.imul(high ^ byte, 0x9e3779b1);
-      high ^= high >>> 15;
-      low = Math.imul(low ^ byte, 0x5f356495);
-      low ^= low >>> 13;
-    }
-    high = Math.imul(high ^ (high >>> 16), 0x85ebca6b) ^ Math.imul(low ^ (low >>> 13), 0xc2b2ae35);
-    low = Math.imul(low ^ (low >>> 16), 0x85ebca6b) ^ Math.imul(high ^ (high >>> 13), 0xc2b2ae35);
-    const slot = this.#slotOf(high >>> 0, low >>> 0);
+    this.#hash.update(key);
+    const { high, low } = this.#hash;
+    const slot = this.#slotOf(high, low);
     const before = this.#states[slot];
     if (before === State.live) this.#live--;
     if (state === State.live) this.#live++;

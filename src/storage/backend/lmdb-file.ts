@@ -108,7 +108,9 @@ export class LmdbFile {
         if (kind !== 'table') {
           throw lmdbError(page, offset, `"${key.toString('latin1')}" is not a table`);
         }
-        yield { name: key, tree: value as LmdbTree };
+        // lmdb-js counts the zero byte that ends a name in C as part of it.
+        const name = key.at(-1) === 0 ? key.subarray(0, -1) : key;
+        yield { name, tree: value as LmdbTree };
       }
     }
   }
