@@ -34,7 +34,6 @@ export class DataDirectoryError extends Error {
  */
 export async function makeDirectories(fs: Fs, directories: MemberDirectories): Promise<void> {
   const { data, member, snap } = directories;
-  await refuseForeignDatabase(fs, snap);
   for (const directory of [data, member, snap]) {
     try {
       await makeDurableDirectory(fs, directory);
@@ -55,23 +54,6 @@ export async function makeDurableDirectory(fs: Fs, path: string): Promise<void> 
   for (let at = path; (await fs.stat(at)) === undefined; at = dirname(at)) made.push(at);
   await fs.makeDirectory(path, { recursive: true, mode: DIRECTORY_MODE });
   for (const directory of made.reverse()) await fs.syncDirectory(dirname(directory));
-}
-
-/** The database file of a member that another etcd runs, and the one of ours. */
-const FOREIGN_DATABASE = 'db';
-const OWN_DATABASE = 'db.lmdb';
-
-/**
- * Nothing in the directory is touched, so that the etcd it belongs to can go on with it.
- * @throws DataDirectoryError
- */
-async function refuseForeignDatabase(fs: Fs, snapDirectory: string): Promise<void> {
-  const path = join(snapDirectory, FOREIGN_DATABASE);
-  if ((await fs.stat(path)) === undefined) return;
-  if ((await fs.stat(join(snapDirectory, OWN_DATABASE))) !== undefined) return;
-  throw new DataDirectoryError(
-    `the data directory belongs to another etcd (${path}); taking it over is not supported yet`,
-  );
 }
 
 /** Creating and removing a file shows what permission bits alone do not. */

@@ -30,6 +30,10 @@ export interface ExistingLog {
   readonly identity: WalIdentity;
   /** The snapshot before which nothing is replayed. */
   readonly start: WalStart;
+  /** The snapshots that the log vouches for, the oldest first. */
+  readonly snapshots: readonly WalStart[];
+  /** Those behind `start`, committed or not. */
+  readonly entries: readonly Entry[];
   /** Index of the last entry. */
   readonly lastIndex: number;
   /**
@@ -68,6 +72,8 @@ export async function readLog(options: LogOptions): Promise<ExistingLog> {
   return {
     identity: decodeWalIdentity(contents.metadata),
     start,
+    snapshots,
+    entries: contents.entries as readonly Entry[],
     lastIndex: contents.tail.lastIndex,
     // The first write ends with the first state.
     isBegun: start.index > 0 || contents.hardState !== undefined,

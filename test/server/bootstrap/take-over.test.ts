@@ -1,0 +1,295 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { LogFields, Logger } from '../../../src/base/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
+import { nodeFs } from '../../../src/platform/node-fs.js';
+import { MemoryBackend } from '../../../src/storage/backend/memory.js';
+import { backendImageSource } from '../../../src/storage/bbolt/backend-image.js';
+import { BboltFile } from '../../../src/storage/bbolt/bbolt-file.js';
+import { databaseRows } from '../../../src/storage/bbolt/database-rows.js';
+import { writeBboltFile } from '../../../src/storage/bbolt/write-file.js';
+import { startEtcd, type TestEtcd } from '../../../src/testing.js';
+import { contentsOf, withClient } from '../../support/etcd-contents.js';
+import { sharedPath } from '../../support/shared.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+const run = promisify(execFile);
+
+/** What a server said while it ran. */
+class LogLines {
+  readonly lines: { level: string; message: string; fields: LogFields }[] = [];
+
+  readonly logger: Logger = this.#logger();
+
+  of(message: string): LogFields[] {
+    return this.lines.filter((line) => line.message === message).map(({ fields }) => fields);
+  }
+
+  #logger(): Logger {
+    const at =
+      (level: string) =>
+      (message: string, fields: LogFields = {}): void => {
+        this.lines.push({ level, message, fields });
+      };
+    const logger: Logger = {
+      ...silentLogger,
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      named: () => logger,
+      at: () => logger,
+    };
+    return logger;
+  }
+}
+
+async function serve(directory: string, logger: Logger = silentLogger): Promise<TestEtcd> {
+  const etcd = await startEtcd({ storage: { directory }, logger });
+  onTestFinished(() => etcd.stop());
+  return etcd;
+}
+
+function fixture(name: string): string {
+  return sharedPath('fixtures', name) ?? '';
+}
+
+/** The data directory of an etcd that was killed while it was written to. */
+async function killedDirectory(version: string): Promise<string> {
+  const directory = await tempDir();
+  await run('tar', ['xzf', fixture(`${version}.data-dir.tar.gz`), '-C', directory]);
+  return join(directory, 'data');
+}
+
+async function fileHash(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+/** Numbers in these files are small but for the ids, which are not looked at. */
+function readJson(name: string) {
+  return JSON.parse(readFileSync(fixture(name), 'utf8'));
+}
+
+interface RecordedKey {
+  readonly key: string;
+  readonly create_revision: number;
+  readonly mod_revision: number;
+  readonly version: number;
+  readonly value?: string;
+}
+
+/** Makes the database of a directory anew, with changed rows. */
+async function changeDatabase(
+  directory: string,
+  change: (backend: MemoryBackend) => void,
+): Promise<void> {
+  const path = join(directory, 'member/snap/db');
+  const file = await BboltFile.open(nodeFs, path);
+  const backend = new MemoryBackend();
+  await backend.replaceWith(databaseRows(file));
+  await file.close();
+  change(backend);
+  const snapshot = await backend.snapshot();
+  await writeBboltFile(nodeFs, path, backendImageSource(snapshot));
+}
+
+/** The fixtures have authentication enabled. */
+const ROOT = { user: 'root', password: 'rootpw' };
+
+function contents({ endpoint }: TestEtcd) {
+  return contentsOf(endpoint, ROOT);
+}
+
+/** She may read below /config/ and nothing else. */
+async function asAlice({ endpoint }: TestEtcd): Promise<void> {
+  const alice = { user: 'alice', password: 'alicepw' };
+  await withClient(
+    endpoint,
+    async ({ kv }) => {
+      const key = Buffer.from('/config/app/01');
+      expect((await kv.range({ key })).kvs).toHaveLength(1);
+      await expect(kv.put({ key, value: key })).rejects.toThrow('permission denied');
+      await expect(kv.range({ key: Buffer.from('leased/c') })).rejects.toThrow('permission denied');
+    },
+    alice,
+  );
+  const wrong = withClient(endpoint, ({ kv }) => kv.range({ key: Buffer.from('/config/') }), {
+    ...alice,
+    password: 'wrong',
+  });
+  await expect(wrong).rejects.toThrow('authentication failed');
+}
+
+const VERSIONS = ['v3.4.23', 'v3.5.30'] as const;
+
+describe.skipIf(sharedPath('fixtures') === undefined)('a data directory of a killed etcd', () => {
+  it.each(VERSIONS)('of %s is served with all that was in it', async (version) => {
+    const directory = await killedDirectory(version);
+    const original = await fileHash(join(directory, 'member/snap/db'));
+    const log = new LogLines();
+    const etcd = await serve(directory, log.logger);
+    const found = await contents(etcd);
+    const [recorded] = readJson(`${version}.hashkv.json`);
+    expect(found.hash).toBe(recorded.HashKV.hash);
+    expect(found.compactRevision).toBe(recorded.HashKV.compact_revision);
+    const { kvs } = readJson(`${version}.all-keys.json`) as { kvs: RecordedKey[] };
+    const keys = await withClient(
+      etcd.endpoint,
+      async ({ kv }) => {
+        const { kvs } = await kv.range({ key: Buffer.of(0), rangeEnd: Buffer.of(0) });
+        return kvs.map(({ key, createRevision, modRevision, version, value }) => ({
+          key: key.toString('base64'),
+          create_revision: createRevision,
+          mod_revision: modRevision,
+          version,
+          ...(value.length === 0 ? {} : { value: value.toString('base64') }),
+        }));
+      },
+      ROOT,
+    );
+    expect(keys).toEqual(
+      kvs.map(({ key, create_revision, mod_revision, version, value }) => ({
+        key,
+        create_revision,
+        mod_revision,
+        version,
+        ...(value === undefined ? {} : { value }),
+      })),
+    );
+    const members = readFileSync(fixture(`${version}.member-list.json`), 'utf8');
+    const id = BigInt(/"ID":(\d+)/.exec(members)?.[1] ?? 0);
+    const url = /"peerURLs":\["([^"]+)"/.exec(members)?.[1];
+    expect(found.members).toEqual([`${id.toString(16)} ${url}`]);
+    expect(found.clusterId).toBe(BigInt(/"cluster_id":(\d+)/.exec(members)?.[1] ?? 0));
+    expect(found.users).toEqual(['alice reader', 'root root']);
+    expect(found.roles).toEqual(['reader 0 /config/ /config0', 'writer 2 /registry/ /registry0']);
+    expect(found.leases).toEqual([expect.stringMatching(/^\d+ 100000 leased\/c$/)]);
+    await asAlice(etcd);
+    expect(await fileHash(join(directory, 'member/snap/db'))).toBe(original);
+    expect(log.of('importing the database of another etcd')[0]).toMatchObject({
+      from: join(directory, 'member/snap/db'),
+    });
+    expect(log.of('imported the database of another etcd')).toHaveLength(1);
+  });
+
+  it.each(VERSIONS)('of %s is written on, and imported but once', async (version) => {
+    const directory = await killedDirectory(version);
+    const first = await serve(directory);
+    const before = await contents(first);
+    await withClient(
+      first.endpoint,
+      async ({ kv, lease }) => {
+        await kv.put({ key: Buffer.from('ours'), value: Buffer.from('1') });
+        await lease.grant({ ID: 4711n, TTL: 600 });
+      },
+      ROOT,
+    );
+    const between = await contents(first);
+    expect(between.revision).toBe(before.revision + 1);
+    await first.stop();
+    await rm(join(directory, 'member/snap/db'));
+    const log = new LogLines();
+    const second = await serve(directory, log.logger);
+    expect(await contents(second)).toEqual(between);
+    expect(log.of('importing the database of another etcd')).toEqual([]);
+  });
+
+  it('goes on from the database of a snapshot that did not get to its place', async () => {
+    const directory = await killedDirectory('v3.5.30');
+    const snap = join(directory, 'member/snap');
+    const plain = await serve(await killedDirectory('v3.5.30'));
+    await rename(join(snap, 'db'), join(snap, '00000000000000c9.snap.db'));
+    const etcd = await serve(directory);
+    expect(await contents(etcd)).toEqual(await contents(plain));
+  });
+
+  it('tells members by the snap file and the log, not by a 3.4 database', async () => {
+    const directory = await killedDirectory('v3.4.23');
+    const plain = await contents(await serve(await killedDirectory('v3.4.23')));
+    const stale = '{"id":10,"peerURLs":["http://127.0.0.1:1"],"name":"gone"}';
+    await changeDatabase(directory, (backend) => {
+      for (const [key] of backend.range('members', Buffer.alloc(0))) backend.delete('members', key);
+      backend.put('members', Buffer.from('a'), Buffer.from(stale));
+      backend.put('members_removed', Buffer.from('b'), Buffer.from('removed'));
+    });
+    const etcd = await serve(directory);
+    expect(await contents(etcd)).toEqual(plain);
+  });
+
+  it('goes by the database if every snap file is lost', async () => {
+    const directory = await killedDirectory('v3.4.23');
+    const plain = await contents(await serve(await killedDirectory('v3.4.23')));
+    const snap = join(directory, 'member/snap');
+    for (const name of await readdir(snap)) {
+      if (name.endsWith('.snap')) await rm(join(snap, name));
+    }
+    const log = new LogLines();
+    const etcd = await serve(directory, log.logger);
+    expect(await contents(etcd)).toEqual(plain);
+    expect(log.of('no snap file tells of the members; going by the database')).toHaveLength(1);
+  });
+
+  it('begins anew after an import that was interrupted', async () => {
+    const directory = await killedDirectory('v3.5.30');
+    const snap = join(directory, 'member/snap');
+    await writeFile(join(snap, 'db.lmdb.new'), 'half a file');
+    await writeFile(join(snap, 'db.lmdb.new-lock'), '');
+    const etcd = await serve(directory);
+    expect((await contents(etcd)).revision).toBe(346);
+    expect(await readdir(snap)).not.toContain('db.lmdb.new');
+  });
+
+  it.each([
+    ['storageVersion', '3.8.0', 'version "3.8.0" is not supported'],
+    ['storageVersion', '4.0.0', 'changing major storage version is not supported'],
+    ['clusterVersion', '3.8.0', 'invalid downgrade; server version is lower'],
+  ])('is refused, untouched, if its %s is %s', async (row, version, message) => {
+    const directory = await killedDirectory('v3.5.30');
+    await changeDatabase(directory, (backend) => {
+      const bucket = row === 'clusterVersion' ? 'cluster' : 'meta';
+      backend.put(bucket, Buffer.from(row), Buffer.from(version));
+    });
+    await expect(startEtcd({ storage: { directory } })).rejects.toThrow(message);
+    const names = await readdir(join(directory, 'member/snap'));
+    expect(names.filter((name) => name.startsWith('db'))).toEqual(['db']);
+  });
+
+  it('is refused if its database is older than its log', async () => {
+    const directory = await killedDirectory('v3.5.30');
+    await changeDatabase(directory, (backend) => {
+      const index = Buffer.alloc(8);
+      index.writeUInt8(100, 7);
+      backend.put('meta', Buffer.from('consistent_index'), index);
+    });
+    await expect(startEtcd({ storage: { directory } })).rejects.toThrow(
+      /database file \(.*db index 100\) does not match with snapshot \(index 201\)/,
+    );
+  });
+
+  it('is refused if its log is missing', async () => {
+    const directory = await killedDirectory('v3.4.23');
+    await rm(join(directory, 'member/wal'), { recursive: true });
+    await expect(startEtcd({ storage: { directory } })).rejects.toThrow(
+      /holds the database of another etcd .* name it with --wal-dir/,
+    );
+  });
+
+  it('is begun anew if nothing was ever written to it', async () => {
+    const directory = await killedDirectory('v3.4.23');
+    await rm(join(directory, 'member/wal'), { recursive: true });
+    await changeDatabase(directory, (backend) => {
+      for (const bucket of ['key', 'meta', 'members'] as const) {
+        for (const [key] of [...backend.range(bucket, Buffer.alloc(0))])
+          backend.delete(bucket, key);
+      }
+    });
+    const etcd = await serve(directory);
+    expect((await contentsOf(etcd.endpoint)).revision).toBe(1);
+  });
+});
