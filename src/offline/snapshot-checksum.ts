@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { Fs } from '../platform/fs.js';
+import { fileChunks } from './file-chunks.js';
 
-const HASH_BYTES = 32;
+/** Length of the hash at the end of a saved snapshot. */
+export const HASH_BYTES = 32;
 /** Pages are multiples of this, so what is left over tells whether a hash follows them. */
 const SECTOR_BYTES = 512;
 
@@ -36,5 +39,36 @@ export class SnapshotChecksum {
     const computed = this.#hash.digest();
     if (computed.equals(this.#tail)) return undefined;
     return `expected sha256 [${[...this.#tail].join(' ')}], got [${[...computed].join(' ')}]`;
+  }
+}
+
+/** A snapshot is not what was saved. `message` is etcd's. */
+export class SnapshotChecksumError extends Error {
+  override readonly name = 'SnapshotChecksumError';
+}
+
+/**
+ * Compares a file with the hash at its end, if it has one: a copy of a member's `db` has none.
+ * @throws SnapshotChecksumError
+ * @throws ErrnoException if it can't be read
+ */
+export async function verifyTrailingHash(
+  fs: Fs,
+  path: string,
+  onRead: (bytes: number) => void = () => {},
+): Promise<void> {
+  const file = await fs.open(path, { read: true });
+  try {
+    const size = await file.size();
+    if (!hasTrailingHash(size)) return;
+    const checksum = new SnapshotChecksum();
+    for await (const chunk of fileChunks(file, size)) {
+      checksum.update(chunk);
+      onRead(chunk.length);
+    }
+    const problem = checksum.problem();
+    if (problem !== undefined) throw new SnapshotChecksumError(problem);
+  } finally {
+    await file.close();
   }
 }

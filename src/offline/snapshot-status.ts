@@ -1,19 +1,15 @@
 import { crc32c } from '../base/crc32c.js';
 import type { Fs } from '../platform/fs.js';
-import { DecodeError } from '../proto/decode-error.js';
-import { keyOf } from '../proto/hot/key-value.js';
 import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import { BboltFile } from '../storage/bbolt/bbolt-file.js';
 import type { StoredElement } from '../storage/bbolt/leaf.js';
 import { PageUse } from '../storage/bbolt/page-use.js';
-import {
-  isTombstoneKey,
-  mainRevisionOf,
-  REVISION_KEY_BYTES,
-} from '../storage/mvcc/revision-key.js';
-import { LiveKeys } from './live-keys.js';
+import { isTombstoneKey, mainRevisionOf } from '../storage/mvcc/revision-key.js';
+import { userKeyOf } from './key-rows.js';
+import { LiveKeyCount, type LiveKeyLimits } from './live-key-count.js';
+import { SnapshotChecksumError, verifyTrailingHash } from './snapshot-checksum.js';
 
-export { BboltError };
+export { BboltError, SnapshotChecksumError };
 
 /** What `snapshot status` tells of a file (reference: cli 10.1). */
 export interface SnapshotStatus {
@@ -32,12 +28,16 @@ export interface SnapshotStatus {
 export interface SnapshotStatusOptions {
   /** Told now and then how many bytes of how many were read. */
   readonly onProgress?: (read: number, total: number) => void;
+  /** How many keys may be in memory at once; default {@link LIVE_KEY_LIMITS}. */
+  readonly liveKeyLimits?: LiveKeyLimits;
 }
 
 /**
  * Reads every page of a snapshot or of a member's `db`, checks the tree as bbolt's own check does,
- * and sums it up. The checksum behind the pages plays no part here.
+ * and sums it up. A hash at the end of the file must be that of what is before it; etcd does not
+ * look at it here.
  * @throws BboltError if the file is damaged
+ * @throws SnapshotChecksumError if its hash is of something else
  * @throws ErrnoException if it can't be read
  */
 export async function snapshotStatus(
@@ -46,21 +46,26 @@ export async function snapshotStatus(
   options: SnapshotStatusOptions = {},
 ): Promise<SnapshotStatus> {
   const file = await BboltFile.open(fs, path);
+  let status: SnapshotStatus;
   try {
-    return await sumUp(file, options);
+    status = await sumUp(file, options);
   } finally {
     await file.close();
   }
+  // Last, because damage to the tree is told with its place.
+  await verifyTrailingHash(fs, path);
+  return status;
 }
 
 async function sumUp(
   file: BboltFile,
-  { onProgress }: SnapshotStatusOptions,
+  { onProgress, liveKeyLimits }: SnapshotStatusOptions,
 ): Promise<SnapshotStatus> {
   const use = new PageUse(file.pageCount);
-  const keyspace = new Keyspace(file.path);
+  const keys = new LiveKeyCount(liveKeyLimits);
   let hash = 0;
   let version = '';
+  let revision = 0;
   let read = 0;
   for await (const bucket of file.buckets(use.visit)) {
     hash = crc32c(bucket.name, hash);
@@ -69,57 +74,40 @@ async function sumUp(
       for (const row of rows) {
         hash = crc32c(row.value, crc32c(row.key, hash));
         read += row.key.length + row.value.length;
-        if (name === 'key') keyspace.add(row);
-        else if (name === 'meta' && row.key.equals(VERSION_KEY)) version = row.value.toString();
+        if (name === 'key') {
+          revision = mainRevisionOf(row.key);
+          count(keys, row, file.path);
+        } else if (name === 'meta' && row.key.equals(VERSION_KEY)) {
+          version = row.value.toString();
+        }
       }
       onProgress?.(read, file.bytes);
     }
   }
   await use.checkFreelist(file);
-  const { revision, totalKey } = keyspace;
+  const totalKey = keys.endPass() ?? (await countTheRest(file, keys));
   return { hash, revision, totalKey, totalSize: file.bytes, version };
 }
 
 const VERSION_KEY = Buffer.from('storageVersion');
-const SEPARATOR = 0x5f;
 
-/** Sums up the bucket `key`. */
-class Keyspace {
-  revision = 0;
-  readonly #path: string;
-  readonly #live = new LiveKeys();
+/** @throws BboltError */
+function count(keys: LiveKeyCount, row: StoredElement, path: string): void {
+  const key = userKeyOf(row, path);
+  if (isTombstoneKey(row.key)) keys.delete(key);
+  else keys.put(key);
+}
 
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  get totalKey(): number {
-    return this.#live.count;
-  }
-
-  add({ key, value }: StoredElement): void {
-    const isTombstone = isTombstoneKey(key);
-    const length = isTombstone ? REVISION_KEY_BYTES + 1 : REVISION_KEY_BYTES;
-    if (key.length !== length || key[8] !== SEPARATOR) {
-      throw this.#error(`cannot parse revision key: ${key.toString('hex')}`);
+/** Further passes over the keys, of which there are too many to be in memory at once. */
+async function countTheRest(file: BboltFile, keys: LiveKeyCount): Promise<number> {
+  const bucket = await file.bucket('key');
+  for (;;) {
+    if (bucket !== undefined) {
+      for await (const rows of file.rows(bucket)) {
+        for (const row of rows) count(keys, row, file.path);
+      }
     }
-    this.revision = mainRevisionOf(key);
-    const name = this.#userKey(key, value);
-    if (isTombstone) this.#live.delete(name);
-    else this.#live.put(name);
-  }
-
-  #userKey(key: Buffer, value: Buffer): Buffer {
-    try {
-      return keyOf(value);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      throw this.#error(`cannot unmarshal value, key: ${key.toString('hex')}: ${error.message}`);
-    }
-  }
-
-  #error(reason: string): BboltError {
-    const site = { file: this.#path, offset: 0 };
-    return new BboltError(site, `error during bucket key iteration, name: "key" err: ${reason}`);
+    const counted = keys.endPass();
+    if (counted !== undefined) return counted;
   }
 }

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { LiveKeys } from '../../src/offline/live-keys.js';
-import { snapshotStatus } from '../../src/offline/snapshot-status.js';
+import { LiveKeyCount } from '../../src/offline/live-key-count.js';
+import { SnapshotChecksumError } from '../../src/offline/snapshot-checksum.js';
+import { type SnapshotStatusOptions, snapshotStatus } from '../../src/offline/snapshot-status.js';
 import { MemoryFs } from '../../src/platform/memory-fs.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
 import { BboltError } from '../../src/storage/bbolt/bbolt-error.js';
+import { BboltFile } from '../../src/storage/bbolt/bbolt-file.js';
+import type { StoredElement } from '../../src/storage/bbolt/leaf.js';
 import { putFile } from '../storage/wal/support.js';
 import { sharedPath } from '../support/shared.js';
 
@@ -15,10 +18,10 @@ function fixture(name: string): Buffer {
   return readFileSync(`${fixtures}/${name}`);
 }
 
-async function statusOf(bytes: Buffer) {
+async function statusOf(bytes: Buffer, options: SnapshotStatusOptions = {}) {
   const fs = new MemoryFs({ tracked: false });
   await putFile(fs, '/db', bytes);
-  return snapshotStatus(fs, '/db');
+  return snapshotStatus(fs, '/db', options);
 }
 
 describe.skipIf(fixtures === undefined)('the status of a snapshot of a real etcd', () => {
@@ -31,7 +34,8 @@ describe.skipIf(fixtures === undefined)('the status of a snapshot of a real etcd
   });
 
   it('is an error that names the place, or none, however the file was damaged', async () => {
-    const sound = gunzipSync(fixture('v3.5.30.snapshot.db.gz'));
+    // Without its hash, as a copy of a member's db.
+    const sound = gunzipSync(fixture('v3.5.30.snapshot.db.gz')).subarray(0, -32);
     const random = seededRandom(7);
     const expected = await statusOf(sound);
     const answers = { error: 0, other: 0, same: 0 };
@@ -53,6 +57,54 @@ describe.skipIf(fixtures === undefined)('the status of a snapshot of a real etcd
     expect(answers.error + answers.other + answers.same).toBe(400);
   });
 
+  it('is an error for any flip, be it in a free page, if the file ends with a hash', async () => {
+    const sound = gunzipSync(fixture('v3.5.30.snapshot.db.gz'));
+    const random = seededRandom(9);
+    const errors = { tree: 0, hash: 0 };
+    for (let round = 0; round < 150; round++) {
+      const damaged = Buffer.from(sound);
+      // In the hash itself too.
+      const at = round < 10 ? sound.length - 1 - round : Math.floor(random.float() * sound.length);
+      damaged[at] = (damaged[at] ?? 0) ^ (1 << Math.floor(random.float() * 8));
+      const error = await statusOf(damaged).catch((reason: unknown) => reason);
+      if (error instanceof SnapshotChecksumError) errors.hash++;
+      else if (error instanceof BboltError) errors.tree++;
+      else throw new Error(`a flip at ${at} gave ${String(error)}`);
+    }
+    expect(errors.hash).toBeGreaterThan(20);
+    expect(errors.tree).toBeGreaterThan(5);
+  });
+
+  it('is the same however few keys may be in memory', async () => {
+    const bytes = gunzipSync(fixture('v3.4.23.snapshot.db.gz'));
+    const expected = await statusOf(bytes);
+    for (const keys of [1, 7, 100]) {
+      expect(await statusOf(bytes, { liveKeyLimits: { keys, bytes: 1_000_000 } })).toEqual(
+        expected,
+      );
+    }
+  });
+
+  it('names the place of a row that is none', async () => {
+    const bytes = Buffer.from(gunzipSync(fixture('v3.4.23.snapshot.db.gz')).subarray(0, -32));
+    const fs = new MemoryFs({ tracked: false });
+    await putFile(fs, '/db', bytes);
+    const file = await BboltFile.open(fs, '/db');
+    const bucket = await file.bucket('key');
+    if (bucket === undefined) throw new Error('no bucket');
+    const rows: StoredElement[] = [];
+    for await (const elements of file.rows(bucket)) rows.push(...elements);
+    await file.close();
+    const offset = rows[rows.length >> 1]?.offset ?? 0;
+    // The separator between the two numbers of a revision.
+    expect(bytes[offset + 8]).toBe(0x5f);
+    bytes[offset + 8] = 0x60;
+    const error = await statusOf(bytes).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(BboltError);
+    expect((error as BboltError).message).toContain('cannot parse revision key');
+    expect((error as BboltError).offset).toBe(offset);
+  });
+
   it('is an error for every prefix that lacks a page', async () => {
     const sound = gunzipSync(fixture('v3.4.23.snapshot.db.gz'));
     for (let length = 0; length < sound.length - 32; length += 1021) {
@@ -62,20 +114,56 @@ describe.skipIf(fixtures === undefined)('the status of a snapshot of a real etcd
 });
 
 describe('live keys', () => {
-  it('are counted as a set would count them', () => {
-    const random = seededRandom(3);
-    const counted = new LiveKeys();
-    const expected = new Set<string>();
-    for (let round = 0; round < 50_000; round++) {
-      const key = `key-${Math.floor(random.float() * 20_000)}`;
-      if (random.float() < 0.7) {
-        expected.add(key);
-        counted.put(Buffer.from(key));
-      } else {
-        expected.delete(key);
-        counted.delete(Buffer.from(key));
+  interface Change {
+    readonly key: Buffer;
+    readonly isPut: boolean;
+  }
+
+  function counted(changes: readonly Change[], limits?: { keys: number; bytes: number }) {
+    const count = new LiveKeyCount(limits);
+    for (let passes = 1; ; passes++) {
+      for (const { key, isPut } of changes) {
+        if (isPut) count.put(key);
+        else count.delete(key);
       }
+      const keys = count.endPass();
+      if (keys !== undefined) return { keys, passes };
     }
-    expect(counted.count).toBe(expected.size);
+  }
+
+  function randomChanges(rounds: number): { changes: Change[]; live: number } {
+    const random = seededRandom(3);
+    const live = new Set<string>();
+    const changes = Array.from({ length: rounds }, () => {
+      const key = `key-${Math.floor(random.float() * 20_000)}`;
+      const isPut = random.float() < 0.7;
+      if (isPut) live.add(key);
+      else live.delete(key);
+      return { key: Buffer.from(key), isPut };
+    });
+    return { changes, live: live.size };
+  }
+
+  it('are counted as a set would count them', () => {
+    const { changes, live } = randomChanges(50_000);
+    expect(counted(changes)).toEqual({ keys: live, passes: 1 });
+  });
+
+  it('are counted in as many passes as their memory asks for', () => {
+    const { changes, live } = randomChanges(20_000);
+    const few = counted(changes, { keys: 1000, bytes: 1_000_000 });
+    expect(few.keys).toBe(live);
+    expect(few.passes).toBeGreaterThan(10);
+    const small = counted(changes, { keys: 1_000_000, bytes: 50_000 });
+    expect(small.keys).toBe(live);
+    expect(small.passes).toBeGreaterThan(2);
+  });
+
+  it('may be longer than the pieces that they are kept in', () => {
+    const long = Buffer.alloc(3_000_000, 'a');
+    const other = Buffer.from(long);
+    other[2_999_999] = 1;
+    const changes = [long, other, Buffer.from('b'), long].map((key) => ({ key, isPut: true }));
+    expect(counted(changes).keys).toBe(3);
   });
 });

@@ -3,7 +3,12 @@ import { CommandFailure, ExitCode } from '../../cli/exit.js';
 import type { Face, Section } from '../../cli/faces.js';
 import { fileFailure, OfflineCommand } from '../../cli/offline-command.js';
 import { ProgressLine } from '../../cli/progress-line.js';
-import { BboltError, type SnapshotStatus, snapshotStatus } from '../../offline/snapshot-status.js';
+import {
+  BboltError,
+  SnapshotChecksumError,
+  type SnapshotStatus,
+  snapshotStatus,
+} from '../../offline/snapshot-status.js';
 import { isErrno, isSystemError } from '../../platform/errno.js';
 import { nodeClock } from '../../platform/node-clock.js';
 import { nodeFs } from '../../platform/node-fs.js';
@@ -40,6 +45,9 @@ The items in the lists are hash, revision, total keys, total size, version.`;
       if (error instanceof BboltError) {
         const message = `snapshot file integrity check failed. 1 errors found.\n${error.message}`;
         throw new CommandFailure(ExitCode.Error, message, { cause: error });
+      }
+      if (error instanceof SnapshotChecksumError) {
+        throw new CommandFailure(ExitCode.Error, error.message, { cause: error });
       }
       if (!isSystemError(error)) throw error;
       throw fileFailure(isErrno(error, 'ENOENT') ? 'stat' : 'open', path, error);
