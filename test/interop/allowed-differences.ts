@@ -230,13 +230,6 @@ export const disarmPanics: Difference = {
   }),
 };
 
-/** Goes as soon as the command comes: the texts are no longer those below. */
-export const commandToCome: Difference = {
-  because: 'our etcdctl has no such command yet',
-  oracle: () => ({ stdout: '', stderr: 'unknown command', exit: 1 }),
-  actual: stderr((text) => /unknown command/.exec(text)?.[0] ?? text),
-};
-
 export const alarmText: Difference = {
   because: 'cli 5.5: an alarm ended with a space before 3.7',
   oracle: stdout((text) => text.replaceAll(/(alarm:\w+) $/gm, '$1')),

@@ -1,0 +1,214 @@
+import { type Counter, silentCounter } from '../../base/metrics.js';
+import type { Clock } from '../../platform/clock.js';
+import { EtcdError, type EtcdErrorName, etcdError, isEtcdError } from '../../proto/errors.js';
+import { ConfChangeType } from '../../raft/confchange/conf-change.js';
+import type { RaftStatus } from '../../raft/status.js';
+import type { PeerCalls } from '../peer/peer-calls.js';
+import type { PeerTransport } from '../peer/peer-transport.js';
+import { additionContext, promotionContext, updateContext } from './change-context.js';
+import type { Cluster } from './cluster.js';
+import { memberId } from './identity.js';
+import { refusalOfReadiness } from './learner-readiness.js';
+import type { Member } from './member.js';
+import {
+  refusalToAddMember,
+  refusalToPromoteMember,
+  refusalToRemoveMember,
+} from './reconfiguration-check.js';
+
+/** How long the leader waits until all that is committed is applied, ms. */
+const APPLY_TIMEOUT_MILLIS = 1000;
+/** How often it looks, ms. */
+const APPLY_LOOK_MILLIS = 10;
+/** Time until a leader that did not answer is asked again, ms. */
+const FORWARD_RETRY_MILLIS = 50;
+/** What the leader says of the learner, and not of its being able to answer. */
+const FINAL_REFUSALS: readonly EtcdErrorName[] = [
+  'MemberNotFound',
+  'MemberNotLearner',
+  'LearnerNotReady',
+];
+
+/** A change as it is proposed; its id is the member's business. */
+export interface ProposedChange {
+  readonly type: ConfChangeType;
+  readonly nodeId: bigint;
+  readonly context: Buffer;
+}
+
+/** What of the local member changes of the membership need. */
+export interface ChangeableMember {
+  readonly clock: Pick<Clock, 'monotonicMillis' | 'wallMillis' | 'setTimer'>;
+  readonly cluster: Cluster;
+  readonly transport: Pick<PeerTransport, 'activeSince'>;
+  readonly calls: Pick<PeerCalls, 'promote'>;
+  readonly isLeader: boolean;
+  readonly leaderId: bigint;
+  readonly committedIndex: number;
+  readonly appliedIndex: number;
+  readonly requestTimeoutMillis: number;
+  raftStatus(): RaftStatus;
+  /** Resolves with the members when the change is applied here; rejects with its refusal. */
+  changeMembership(change: ProposedChange): Promise<readonly Member[]>;
+}
+
+export interface MemberChangesOptions {
+  readonly member: ChangeableMember;
+  /** `--strict-reconfig-check`. */
+  readonly isStrict: boolean;
+  readonly metrics?: {
+    readonly promoted: Counter;
+    /** Takes the text of the refusal. */
+    readonly notPromoted: (reason: string) => void;
+  };
+}
+
+/**
+ * Changes of the membership as an operator asks for them (reference: raft-and-peers B6). Whether
+ * somebody may ask is for the caller to find out.
+ */
+export class MemberChanges {
+  readonly #member: ChangeableMember;
+  readonly #options: MemberChangesOptions;
+
+  constructor(options: MemberChangesOptions) {
+    this.#member = options.member;
+    this.#options = options;
+  }
+
+  /**
+   * Adds a member that has not started.
+   * @returns it, and all members
+   * @throws EtcdError MemberNotEnoughStarted, Unhealthy, PeerURLExist, MemberExist,
+   *   TooManyLearners, or an error of a proposal
+   */
+  async add(
+    peerUrls: readonly string[],
+    isLearner: boolean,
+  ): Promise<{ readonly member: Member; readonly members: readonly Member[] }> {
+    const { isStrict } = this.#options;
+    const refusal = isStrict ? refusalToAddMember(this.#view(), isLearner) : undefined;
+    if (refusal !== undefined) throw refusal;
+    const sorted = [...peerUrls].sort();
+    const unixSeconds = Math.floor(this.#member.clock.wallMillis() / 1000);
+    // The time, so that a member with the URLs of one that was removed is another.
+    const id = memberId(sorted, '', unixSeconds);
+    const member: Member = { id, peerUrls: sorted, isLearner, name: '', clientUrls: [] };
+    const members = await this.#member.changeMembership({
+      type: isLearner ? ConfChangeType.AddLearnerNode : ConfChangeType.AddNode,
+      nodeId: id,
+      context: additionContext(member),
+    });
+    return { member, members };
+  }
+
+  /** @throws EtcdError MemberNotEnoughStarted, Unhealthy, MemberNotFound, or of a proposal */
+  async remove(id: bigint): Promise<readonly Member[]> {
+    const { isStrict } = this.#options;
+    const refusal = isStrict ? refusalToRemoveMember(this.#view(), id) : undefined;
+    if (refusal !== undefined) throw refusal;
+    const change = { type: ConfChangeType.RemoveNode, nodeId: id, context: Buffer.alloc(0) };
+    return this.#member.changeMembership(change);
+  }
+
+  /**
+   * Gives a member other peer URLs.
+   * @throws EtcdError MemberNotFound, PeerURLExist, or of a proposal
+   */
+  async update(id: bigint, peerUrls: readonly string[]): Promise<readonly Member[]> {
+    return this.#member.changeMembership({
+      type: ConfChangeType.UpdateNode,
+      nodeId: id,
+      context: updateContext(id, peerUrls),
+    });
+  }
+
+  /**
+   * Makes a voter of a learner: here, if this member leads, else by asking the leader until it
+   * answers.
+   * @param authorization the caller's token, for the leader to judge
+   * @throws EtcdError MemberNotFound, MemberNotLearner, LearnerNotReady, MemberNotEnoughStarted,
+   *   TimeoutWaitAppliedIndex, Timeout, NoLeader, Canceled, or of a proposal
+   */
+  async promote(
+    id: bigint,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly Member[]> {
+    const { metrics } = this.#options;
+    try {
+      const members = await this.#promoteAsLeader(id);
+      (metrics?.promoted ?? silentCounter).inc();
+      return members;
+    } catch (error) {
+      if (isEtcdError(error, 'NotLeader')) return this.#askLeader(id, authorization, signal);
+      metrics?.notPromoted(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  /** @throws EtcdError NotLeader */
+  async #promoteAsLeader(id: bigint): Promise<readonly Member[]> {
+    const member = this.#member;
+    if (!member.isLeader) throw etcdError('NotLeader');
+    await this.#whenApplied(member.committedIndex);
+    const refusal =
+      refusalOfReadiness(member.raftStatus(), id) ??
+      (this.#options.isStrict ? refusalToPromoteMember(member.cluster.members()) : undefined);
+    if (refusal !== undefined) throw refusal;
+    return member.changeMembership({
+      type: ConfChangeType.AddNode,
+      nodeId: id,
+      context: promotionContext(id),
+    });
+  }
+
+  async #askLeader(
+    id: bigint,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly Member[]> {
+    const { clock, cluster, calls, requestTimeoutMillis } = this.#member;
+    const deadline = clock.monotonicMillis() + requestTimeoutMillis;
+    for (;;) {
+      if (signal.aborted) throw etcdError('Canceled');
+      const leader = cluster.member(this.#member.leaderId);
+      const remaining = deadline - clock.monotonicMillis();
+      if (remaining <= 0) throw etcdError(leader === undefined ? 'NoLeader' : 'Timeout');
+      // It may be this one by now.
+      if (this.#member.isLeader) return this.promote(id, authorization, signal);
+      try {
+        if (leader !== undefined) {
+          return await calls.promote(leader.peerUrls, id, authorization, remaining);
+        }
+      } catch (error) {
+        if (error instanceof EtcdError && FINAL_REFUSALS.includes(error.reason)) throw error;
+      }
+      await this.#pause(FORWARD_RETRY_MILLIS);
+    }
+  }
+
+  /** @throws EtcdError TimeoutWaitAppliedIndex */
+  async #whenApplied(index: number): Promise<void> {
+    const { clock } = this.#member;
+    const deadline = clock.monotonicMillis() + APPLY_TIMEOUT_MILLIS;
+    while (this.#member.appliedIndex < index) {
+      if (clock.monotonicMillis() >= deadline) throw etcdError('TimeoutWaitAppliedIndex');
+      await this.#pause(APPLY_LOOK_MILLIS);
+    }
+  }
+
+  #pause(millis: number): Promise<void> {
+    return new Promise((resolve) => this.#member.clock.setTimer(millis, resolve));
+  }
+
+  #view() {
+    const { clock, cluster, transport } = this.#member;
+    return {
+      members: cluster.members(),
+      localMemberId: cluster.localMemberId,
+      activeSince: (id: bigint) => transport.activeSince(id),
+      now: clock.monotonicMillis(),
+    };
+  }
+}
