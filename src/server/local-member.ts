@@ -1,35 +1,33 @@
 import { formatGoDuration } from '../base/go-format.js';
-import type { Logger } from '../base/logger.js';
-import type { Counter } from '../base/metrics.js';
 import type { Clock } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
-import {
-  AlarmRequest,
-  LeaseCheckpointRequest,
-  LeaseRevokeRequest,
-  type ResponseHeader,
-} from '../proto/gen/etcdserverpb/rpc.js';
+import { AlarmRequest, type ResponseHeader } from '../proto/gen/etcdserverpb/rpc.js';
 import { ResponseHeaderEncoder } from '../proto/hot/header.js';
 import { encodeInternalRequest } from '../proto/hot/internal-request.js';
-import type { MemoryStorage } from '../raft/memory-storage.js';
-import type { RawNode } from '../raft/raw-node.js';
-import { type ConfState, type Entry, NONE, type SoftState } from '../raft/types.js';
+import type { ConfChange } from '../raft/confchange/conf-change.js';
+import type { RaftStatus } from '../raft/status.js';
+import { type ConfState, NONE, type Snapshot } from '../raft/types.js';
 import type { Backend } from '../storage/backend/backend.js';
 import type { MvccStore } from '../storage/mvcc/store.js';
-import type { WalWriter } from '../storage/wal/writer.js';
 import { SpaceGuard } from './alarm/space-guard.js';
 import { Applier, type ReplicatedState } from './apply/applier.js';
-import type { ConsistentIndex } from './apply/consistent-index.js';
 import { EntryApplier } from './apply/entry-applier.js';
 import type { AppliedKind, RequestOf, ResultOf } from './apply/requests.js';
 import { ANONYMOUS, type Caller } from './auth/caller.js';
-import { DiskSnapshots, type SnapshotPoint } from './disk-snapshots.js';
-import { LeaseKeeper } from './lease/lease-keeper.js';
-import { applyMembershipChange } from './membership/apply-conf-change.js';
-import { formatId } from './membership/member.js';
+import { Leadership } from './leadership.js';
+import { MemberLeases } from './member-leases.js';
+import type { MemberParts, MemberSettings } from './member-parts.js';
+import { MemberPeers } from './member-peers.js';
+import { formatId, type Member } from './membership/member.js';
+import { MembershipChanges } from './membership-changes.js';
+import type { PeerCalls } from './peer/peer-calls.js';
+import type { PeerTransport } from './peer/peer-transport.js';
 import { PendingRequests } from './pending-requests.js';
 import { RaftLoop } from './raft-loop/raft-loop.js';
 import { RequestIdGenerator } from './request-id.js';
+import { timeoutError } from './request-timeout.js';
+import { DiskSnapshots } from './snapshots/disk-snapshots.js';
+import type { AppliedPoint } from './snapshots/outgoing-snapshots.js';
 import { StorageVersion } from './storage-version.js';
 
 /** Committed entries that may wait to be applied before proposals are refused. */
@@ -39,47 +37,17 @@ export const MAX_PENDING_REQUESTS = 100_000;
 /** Bytes of their entries. */
 export const MAX_PENDING_BYTES = 512 * 1024 * 1024;
 
-export interface MemberSettings {
-  /** One tick of Raft, ms. */
-  readonly heartbeatMillis: number;
-  /** Ticks without a leader before a campaign. */
-  readonly electionTicks: number;
-  /** Largest entry that may be proposed, bytes. */
-  readonly maxRequestBytes: number;
-  readonly snapshotCount: number;
-  readonly snapshotCatchUpEntries: number;
-  /** Applying a request that takes longer is worth a warning, ms. */
-  readonly warningApplyMillis: number;
+/** This member was taken out of its cluster and can never come back. */
+export class MemberRemovedError extends Error {
+  override readonly name = 'MemberRemovedError';
+
+  constructor() {
+    super('the member has been permanently removed from the cluster');
+  }
 }
 
-export interface MemberMetrics {
-  readonly leaseExpired: Counter;
-  readonly proposalsFailed: Counter;
-  readonly leaderChanges: Counter;
-  readonly slowApplies: Counter;
-  /** Takes how long a request of that kind took to apply, seconds. */
-  readonly observeApply: (kind: AppliedKind, seconds: number, succeeded: boolean) => void;
-}
-
-/** What a member is made of; the composition root builds it, the member owns it from then on. */
-export interface MemberParts extends ReplicatedState {
-  readonly settings: MemberSettings;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly backend: Backend;
-  readonly wal: WalWriter;
-  readonly storage: MemoryStorage;
-  readonly node: RawNode;
-  readonly consistentIndex: ConsistentIndex;
-  /** Index of the snapshot that the log was read from. */
-  readonly snapshotIndex: number;
-  readonly confState: ConfState;
-  readonly captureSnapshotFile: (point: SnapshotPoint) => () => Promise<void>;
-  readonly metrics?: MemberMetrics;
-  /** The member can't go on; called once. */
-  readonly onFatal: (error: unknown) => void;
-}
-
+/** Time that a removed member has to tell the others of it before it stops, ms. */
+const REMOVED_STOP_MILLIS = 1000;
 /**
  * This process's member of the cluster: replicated state, the log that changes it, and the ways in:
  * propose, read, renew. Services turn RPCs into calls of it.
@@ -94,6 +62,7 @@ export class LocalMember {
   readonly quota: ReplicatedState['quota'];
   readonly auth: ReplicatedState['auth'];
   readonly authorizer: ReplicatedState['authorizer'];
+  readonly leases: MemberLeases;
   readonly #parts: MemberParts;
   readonly #headers: ResponseHeaderEncoder;
   readonly #ids: RequestIdGenerator;
@@ -101,11 +70,10 @@ export class LocalMember {
   readonly #loop: RaftLoop;
   readonly #snapshots: DiskSnapshots;
   readonly #space: SpaceGuard;
-  readonly #leases: LeaseKeeper;
   readonly #storageVersion: StorageVersion;
-  #confState: ConfState;
-  #leader = NONE;
-  #leaderWaits: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  readonly #leadership: Leadership;
+  readonly #peers: MemberPeers;
+  readonly #changes: MembershipChanges;
   /** The term in which this member's leadership was confirmed by an applied entry; 0: never. */
   #confirmedTerm = 0;
   #stopping: Promise<void> | undefined;
@@ -123,38 +91,84 @@ export class LocalMember {
     this.quota = parts.quota;
     this.auth = parts.auth;
     this.authorizer = parts.authorizer;
-    this.#confState = parts.confState;
     this.#headers = new ResponseHeaderEncoder(cluster.id, cluster.localMemberId);
     this.#ids = new RequestIdGenerator(cluster.localMemberId, clock.wallMillis());
     this.#storageVersion = new StorageVersion(parts.backend);
-    this.#pending = new PendingRequests(clock, this.requestTimeoutMillis, () =>
-      etcdError('Timeout'),
+    this.#leadership = new Leadership({
+      localMemberId: cluster.localMemberId,
+      clock,
+      logger: parts.logger,
+      onNewLeader: () => this.#noteNewLeader(),
+      onFollowing: () => this.lessor.demote(),
+    });
+    this.#pending = new PendingRequests(clock, this.requestTimeoutMillis, (startedMillis) =>
+      timeoutError(
+        {
+          cluster,
+          leadership: this.#leadership,
+          transport: this.transport,
+          electionMillis: this.electionMillis,
+        },
+        startedMillis,
+      ),
     );
+    this.#peers = this.#newPeers(settings);
+    this.#changes = this.#newChanges(parts.confState);
     this.#loop = this.#newLoop(settings);
     this.#snapshots = this.#newSnapshots(settings);
     this.#space = this.#newSpaceGuard();
-    this.#leases = this.#newLeaseKeeper();
+    this.leases = new MemberLeases({
+      parts,
+      member: this,
+      leadership: this.#leadership,
+      lastTickMillis: () => this.#loop.lastTickMillis,
+    });
   }
 
   /** Begins to take part in the cluster. */
   start(): void {
     this.#loop.start();
-    this.#leases.start();
+    this.#peers.start(this.#loop);
+    this.leases.start();
     this.#campaignIfAlone();
   }
 
   /** How long a request may take, ms: 5 s and two election timeouts (reference: api 5). */
   get requestTimeoutMillis(): number {
-    const { electionTicks, heartbeatMillis } = this.#parts.settings;
-    return 5000 + 2 * electionTicks * heartbeatMillis;
+    return 5000 + 2 * this.electionMillis;
   }
 
+  /** How long a follower waits for its leader, at least, ms. */
+  get electionMillis(): number {
+    const { electionTicks, heartbeatMillis } = this.#parts.settings;
+    return electionTicks * heartbeatMillis;
+  }
+
+  /** NONE: nobody is known to lead. */
   get leaderId(): bigint {
-    return this.#leader;
+    return this.#leadership.leader;
   }
 
   get isLeader(): boolean {
-    return this.#leader !== NONE && this.#leader === this.cluster.localMemberId;
+    return this.#leadership.isLocal;
+  }
+
+  /** Whether this member only follows, without a vote, and serves almost nothing. */
+  get isLearner(): boolean {
+    return this.cluster.localMember?.isLearner ?? false;
+  }
+
+  get transport(): PeerTransport {
+    return this.#peers.transport;
+  }
+
+  get calls(): PeerCalls {
+    return this.#parts.calls;
+  }
+
+  /** What Raft knows; the progress of the others on the leader alone. */
+  raftStatus(): RaftStatus {
+    return this.#parts.node.status();
   }
 
   get term(): number {
@@ -180,7 +194,7 @@ export class LocalMember {
 
   /** @throws EtcdError NoLeader */
   requireLeader(): void {
-    if (this.#leader === NONE) throw etcdError('NoLeader');
+    if (this.leaderId === NONE) throw etcdError('NoLeader');
   }
 
   /** @throws EtcdError NotLeader */
@@ -239,6 +253,35 @@ export class LocalMember {
   }
 
   /**
+   * Puts a change of the membership through the log.
+   * @returns the members after it
+   * @throws EtcdError the refusal of the membership, or as {@link propose}
+   */
+  changeMembership(change: Omit<ConfChange, 'id'>): Promise<readonly Member[]> {
+    if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
+    return this.#changes.propose(change);
+  }
+
+  /**
+   * Hands the leadership over. Resolves when the other one leads.
+   * @throws EtcdError BadLeaderTransferee, TimeoutLeaderTransfer, Stopped
+   */
+  transferLeadership(to: bigint): Promise<void> {
+    const member = this.cluster.member(to);
+    if (member === undefined || member.isLearner) {
+      return Promise.reject(etcdError('BadLeaderTransferee'));
+    }
+    this.#parts.logger.info('leadership transfer starting', {
+      'local-member-id': formatId(this.cluster.localMemberId),
+      'current-leader-member-id': formatId(this.leaderId),
+      'transferee-member-id': formatId(to),
+    });
+    const done = this.#leadership.whenLedBy(to, this.requestTimeoutMillis);
+    this.#loop.transferLeader(to);
+    return done;
+  }
+
+  /**
    * Waits until a read of the local state is linearizable.
    * @throws EtcdError LeaderChanged, Timeout, Stopped
    */
@@ -254,16 +297,6 @@ export class LocalMember {
    */
   checkQuota(cost: number): Promise<void> {
     return this.#space.require(cost);
-  }
-
-  /**
-   * Gives a lease its full time again.
-   * @returns the granted TTL, seconds
-   * @throws EtcdError LeaseNotFound, NotPrimaryLessor, NoLeader
-   */
-  async renewLease(id: bigint, signal: AbortSignal): Promise<number> {
-    this.requireLeader();
-    return this.#leases.renew(id, signal);
   }
 
   /** Rewrites the backend without its free pages. */
@@ -282,8 +315,7 @@ export class LocalMember {
    */
   whenLeader(): Promise<void> {
     if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
-    if (this.#leader !== NONE) return Promise.resolve();
-    return new Promise((resolve, reject) => this.#leaderWaits.push({ resolve, reject }));
+    return this.#leadership.whenAny();
   }
 
   /** Ends taking part and closes everything; what was acknowledged is on disk. */
@@ -292,9 +324,30 @@ export class LocalMember {
     return this.#stopping;
   }
 
+  /**
+   * Hands the leadership over before a planned stop, so that the others need not wait for an
+   * election. Whether that works or not, the stop goes on (reference: raft-and-peers B7).
+   */
+  async handOver(): Promise<void> {
+    if (this.#stopError !== undefined || !this.isLeader) return;
+    const voters = this.cluster.members().filter(({ isLearner }) => !isLearner);
+    if (voters.length < 2) return;
+    const successor = longestConnected(voters, this.transport);
+    try {
+      if (successor === undefined) throw etcdError('Unhealthy');
+      await this.transferLeadership(successor);
+    } catch (error) {
+      this.#parts.logger.warn('leadership transfer failed', {
+        'local-member-id': formatId(this.cluster.localMemberId),
+        error: String(error),
+      });
+    }
+  }
+
   async #stop(): Promise<void> {
     const error = this.#refuseAll();
-    this.#leases.stop();
+    this.leases.stop();
+    await this.#peers.stop();
     await this.#loop.stop(error);
     this.lessor.demote();
     await this.#snapshots.settle();
@@ -314,9 +367,7 @@ export class LocalMember {
     this.#stopError ??= etcdError('Stopped');
     const error = this.#stopError;
     this.#pending.close(error);
-    const waits = this.#leaderWaits;
-    this.#leaderWaits = [];
-    for (const { reject } of waits) reject(error);
+    this.#leadership.close(error);
     return error;
   }
 
@@ -335,7 +386,7 @@ export class LocalMember {
       logger,
       clock,
       observe: (kind, millis, succeeded) => this.#observeApply(kind, millis, succeeded),
-      applyConfChange: (entry, isReplay) => this.#applyConfChange(entry, isReplay),
+      applyConfChange: (entry, isReplay) => this.#changes.apply(entry, isReplay),
       onLeaderConfirmed: (term) => this.#confirmLeader(term),
       onQuotaExceeded: (then) => {
         this.#space.raise().then(then, then);
@@ -357,12 +408,13 @@ export class LocalMember {
         onApplied: (index) => {
           this.#storageVersion.follow(this.cluster.version);
           this.#snapshots.onApplied(index);
+          this.#changes.onApplied();
           this.#campaignIfAlone();
         },
-        onSoftState: (state) => this.#noteLeader(state),
-        send: () => {
-          throw new Error('this member has no peers to send to');
-        },
+        onSoftState: (state) => this.#leadership.note(state),
+        send: (messages) => this.#peers.send(messages),
+        saveSnapshot: (snapshot) => this.#parts.snapshotFiles.save(snapshot),
+        installSnapshot: (snapshot) => this.#install(snapshot),
         onFatal: (error) => this.#fail(error),
       },
       snapshotIndex,
@@ -370,7 +422,7 @@ export class LocalMember {
   }
 
   #newSnapshots(settings: MemberSettings): DiskSnapshots {
-    const { backend, wal, storage, logger, captureSnapshotFile } = this.#parts;
+    const { backend, wal, storage, logger, snapshotFiles } = this.#parts;
     return new DiskSnapshots(
       {
         backend,
@@ -379,13 +431,53 @@ export class LocalMember {
         logger,
         snapshotCount: settings.snapshotCount,
         catchUpEntries: settings.snapshotCatchUpEntries,
-        confState: () => this.#confState,
-        captureFile: captureSnapshotFile,
+        confState: () => this.#changes.confState,
+        needsLog: () => this.#peers.needsLog,
+        captureFile: snapshotFiles.capture,
         whenCommitSaved: (index) => this.#loop.whenCommitSaved(index),
         onFatal: (error) => this.#fail(error),
       },
       this.#parts.snapshotIndex,
     );
+  }
+
+  #newPeers({ heartbeatMillis, electionTicks }: MemberSettings): MemberPeers {
+    const { cluster, clock, logger, backend, createTransport, snapshotFiles } = this.#parts;
+    return new MemberPeers({
+      cluster,
+      clock,
+      logger,
+      backend,
+      createTransport,
+      heartbeatMillis,
+      electionTicks,
+      saveSnapshotDatabase: snapshotFiles.saveDatabase,
+      applied: () => this.#appliedPoint(),
+      onRemoved: () => this.#fail(new MemberRemovedError()),
+    });
+  }
+
+  /** The state of this turn, as a snapshot of it would be described. */
+  #appliedPoint(): AppliedPoint {
+    const index = this.appliedIndex;
+    const term = this.#parts.storage.term(index);
+    if (term === undefined) throw new Error(`the applied entry ${index} is not in the log`);
+    const data = this.#parts.snapshotFiles.encodeMembership();
+    return { index, term, confState: this.#changes.confState, data };
+  }
+
+  /** Takes over the state of a snapshot that the leader sent, in place of the own. */
+  async #install(snapshot: Snapshot): Promise<void> {
+    const { logger, snapshotFiles, onStateReplaced } = this.#parts;
+    const fields = { 'incoming-leader-snapshot-index': snapshot.index };
+    logger.info('applying snapshot', { 'current-applied-index': this.appliedIndex, ...fields });
+    await this.#snapshots.settle();
+    await snapshotFiles.install(snapshot);
+    this.#changes.replace(snapshot.confState);
+    this.#snapshots.replaced(snapshot.index);
+    this.#peers.reset();
+    onStateReplaced();
+    logger.info('applied snapshot', { 'current-applied-index': snapshot.index, ...fields });
   }
 
   #newSpaceGuard(): SpaceGuard {
@@ -396,26 +488,6 @@ export class LocalMember {
       localMemberId: cluster.localMemberId,
       logger,
       propose: (request) => this.propose('alarm', request, AlarmRequest.encode(request).finish()),
-    });
-  }
-
-  #newLeaseKeeper(): LeaseKeeper {
-    const { lessor, clock, logger, metrics } = this.#parts;
-    return new LeaseKeeper({
-      lessor,
-      clock,
-      logger,
-      revoke: (ID) =>
-        this.propose(
-          'leaseRevoke',
-          { ID },
-          LeaseRevokeRequest.encode({ ID }).finish(),
-          this.auth.rootCaller(),
-        ),
-      checkpoint: (request) =>
-        this.propose('leaseCheckpoint', request, LeaseCheckpointRequest.encode(request).finish()),
-      catchUp: () => this.linearizableRead(),
-      ...(metrics === undefined ? {} : { expired: metrics.leaseExpired }),
     });
   }
 
@@ -432,15 +504,28 @@ export class LocalMember {
     });
   }
 
-  #applyConfChange(entry: Entry, isReplay: boolean): ConfState {
-    // The backend's members are those after every replayed change: Raft began with them.
-    if (isReplay) return this.#confState;
-    const { change, refusal } = applyMembershipChange(this.cluster, entry);
-    if (refusal !== undefined) {
-      this.#parts.logger.warn('rejected a configuration change', { error: refusal.message });
-    }
-    this.#confState = this.#parts.node.applyConfChange(change);
-    return this.#confState;
+  #newChanges(confState: ConfState): MembershipChanges {
+    const { cluster, node, logger } = this.#parts;
+    return new MembershipChanges(
+      {
+        cluster,
+        node,
+        logger,
+        pending: this.#pending,
+        nextId: () => this.#ids.next(),
+        propose: (id, change, onDropped) => this.#loop.proposeConfChange(id, change, onDropped),
+        onChange: (change) => {
+          this.#peers.follow(change);
+          if (cluster.isRemoved(cluster.localMemberId)) this.#stopAsRemoved();
+        },
+      },
+      confState,
+    );
+  }
+
+  /** The others should hear of its last messages before it goes. */
+  #stopAsRemoved(): void {
+    this.#parts.clock.setTimer(REMOVED_STOP_MILLIS, () => this.#fail(new MemberRemovedError()));
   }
 
   /**
@@ -449,8 +534,8 @@ export class LocalMember {
    * that was killed still holds its own addition; so this waits until all of the log is applied.
    */
   #campaignIfAlone(): void {
-    if (this.#leader !== NONE || this.appliedIndex < this.committedIndex) return;
-    const { voters } = this.#confState;
+    if (this.leaderId !== NONE || this.appliedIndex < this.committedIndex) return;
+    const { voters } = this.#changes.confState;
     if (voters.length === 1 && voters[0] === this.cluster.localMemberId) {
       this.#parts.clock.defer(() => this.#loop.campaign());
     }
@@ -460,23 +545,25 @@ export class LocalMember {
     this.#loop.retryReads();
     if (!this.isLeader || term !== this.term || this.#confirmedTerm === term) return;
     this.#confirmedTerm = term;
-    const { electionTicks, heartbeatMillis } = this.#parts.settings;
-    this.lessor.promote(electionTicks * heartbeatMillis);
+    this.lessor.promote(this.electionMillis);
   }
 
-  #noteLeader({ lead }: SoftState): void {
-    if (lead === this.#leader) return;
-    this.#leader = lead;
-    if (lead !== NONE) this.#parts.metrics?.leaderChanges.inc();
-    this.#parts.logger.info('leader changed', {
-      'local-member-id': formatId(this.cluster.localMemberId),
-      'leader-id': formatId(lead),
-    });
-    if (!this.isLeader) this.lessor.demote();
-    if (lead === NONE) return;
+  #noteNewLeader(): void {
+    this.#parts.metrics?.leaderChanges.inc();
     this.#loop.failReads(etcdError('LeaderChanged'));
-    const waits = this.#leaderWaits;
-    this.#leaderWaits = [];
-    for (const { resolve } of waits) resolve();
   }
+}
+
+/** The member that is most likely to hold all of the log; undefined if none is connected. */
+function longestConnected(
+  voters: readonly Member[],
+  transport: Pick<PeerTransport, 'activeSince'>,
+): bigint | undefined {
+  let longest: { readonly id: bigint; readonly since: number } | undefined;
+  for (const { id } of voters) {
+    const since = transport.activeSince(id);
+    if (since === undefined) continue;
+    if (longest === undefined || since < longest.since) longest = { id, since };
+  }
+  return longest?.id;
 }

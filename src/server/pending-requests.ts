@@ -27,7 +27,7 @@ const SWEEP_INTERVAL_MILLIS = 100;
 export class PendingRequests {
   readonly #clock: Pick<Clock, 'monotonicMillis' | 'setPeriodic'>;
   readonly #timeoutMillis: number;
-  readonly #timeoutError: () => unknown;
+  readonly #timeoutError: (startedMillis: number) => unknown;
   readonly #gauge: Gauge;
   readonly #byId = new Map<bigint, Waiting>();
   #bytes = 0;
@@ -35,12 +35,12 @@ export class PendingRequests {
 
   /**
    * @param timeoutMillis how long a request may take
-   * @param timeoutError what a request that took longer is told
+   * @param timeoutError what a request that took longer is told, given when it began
    */
   constructor(
     clock: Pick<Clock, 'monotonicMillis' | 'setPeriodic'>,
     timeoutMillis: number,
-    timeoutError: () => unknown,
+    timeoutError: (startedMillis: number) => unknown,
     gauge: Gauge = silentGauge,
   ) {
     this.#clock = clock;
@@ -103,7 +103,9 @@ export class PendingRequests {
     const now = this.#clock.monotonicMillis();
     for (const waiting of this.#byId.values()) {
       if (waiting.deadlineMillis > now) break;
-      this.take(waiting.id)?.reject(this.#timeoutError());
+      this.take(waiting.id)?.reject(
+        this.#timeoutError(waiting.deadlineMillis - this.#timeoutMillis),
+      );
     }
     if (this.#byId.size > 0) return;
     this.#sweeper?.cancel();

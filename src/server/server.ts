@@ -26,6 +26,7 @@ import { initialCluster, memberSettings, startFields } from './member-config.js'
 import { partMetrics } from './metrics/part-metrics.js';
 import { createRpcMetrics } from './metrics/rpc-metrics.js';
 import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
+import { lonelyCalls, lonelyTransport } from './peer/alone.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
 import {
@@ -285,6 +286,8 @@ class Server implements EtcdServer {
           metrics: this.#metrics.backend,
           onFatal,
         }),
+      createTransport: lonelyTransport,
+      calls: lonelyCalls,
       metrics: partMetrics(this.#metrics),
       onFatal: (error) => this.#fail(error),
     });

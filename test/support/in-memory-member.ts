@@ -9,6 +9,7 @@ import {
   type OpenMemberOptions,
   openMember,
 } from '../../src/server/bootstrap/open-member.js';
+import { lonelyCalls, lonelyTransport } from '../../src/server/peer/alone.js';
 import { MemoryBackend, MemoryDisk } from '../../src/storage/backend/memory.js';
 
 /** What one in-memory member after another runs on. */
@@ -39,7 +40,10 @@ export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
 };
 
 export type MemberOverrides = Partial<
-  Pick<OpenMemberOptions, 'clock' | 'logger' | 'openBackend' | 'onFatal'>
+  Pick<
+    OpenMemberOptions,
+    'clock' | 'logger' | 'openBackend' | 'onFatal' | 'createTransport' | 'calls' | 'initialCluster'
+  >
 >;
 
 /** Opens a single member on disks in memory; it does not take part in its cluster yet. */
@@ -70,6 +74,8 @@ export function openInMemory(
       },
     },
     openBackend: async () => new MemoryBackend({ disk: disks.backend, clock: nodeClock }),
+    createTransport: lonelyTransport,
+    calls: lonelyCalls,
     onFatal: (error) => {
       throw error;
     },

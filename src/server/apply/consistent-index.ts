@@ -34,6 +34,18 @@ export class ConsistentIndex {
     this.#lastContent = this.#index;
   }
 
+  /**
+   * As {@link restore}, for contents that hold the state at `index`. Whether their own index counts
+   * entries that change nothing depends on the release that wrote it.
+   */
+  restoreAtLeast(index: number, term: number): void {
+    this.restore();
+    this.#confStateChanged = false;
+    if (index <= this.#index) return;
+    this.#index = index;
+    this.#term = term;
+  }
+
   get index(): number {
     return this.#index;
   }

@@ -8,8 +8,10 @@ import { type ConfState, EMPTY_CONF_STATE } from '../../raft/types.js';
 import type { Backend } from '../../storage/backend/backend.js';
 import type { MvccMetrics } from '../../storage/mvcc/metrics.js';
 import { MvccStore } from '../../storage/mvcc/store.js';
+import { saveSnapshotDatabase } from '../../storage/snap/snapshot-database.js';
 import { Snapshotter } from '../../storage/snap/snapshotter.js';
 import { encodeV2Store } from '../../storage/snap/v2-store-json.js';
+import { removeSnapshotDatabasesBefore } from '../../storage/wal/purge.js';
 import type { WalIdentity } from '../../storage/wal/record-types.js';
 import type { WalMetrics, WalWriter } from '../../storage/wal/writer.js';
 import { AlarmStore } from '../alarm/alarm-store.js';
@@ -17,11 +19,14 @@ import { ConsistentIndex } from '../apply/consistent-index.js';
 import { Quota } from '../apply/quota.js';
 import { AuthStore, type AuthStoreOptions } from '../auth/auth-store.js';
 import { Authorizer } from '../auth/authorizer.js';
-import type { SnapshotPoint } from '../disk-snapshots.js';
 import { minimumLeaseTtlSeconds } from '../lease/lease.js';
 import { Lessor, type LessorMetrics } from '../lease/lessor.js';
-import { LocalMember, type MemberMetrics, type MemberSettings } from '../local-member.js';
+import { LocalMember } from '../local-member.js';
+import type { MemberMetrics, MemberSettings, SnapshotFiles } from '../member-parts.js';
 import { Cluster } from '../membership/cluster.js';
+import type { PeerCalls } from '../peer/peer-calls.js';
+import type { CreatePeerTransport } from '../peer/peer-transport.js';
+import { type ReplaceStateParts, replaceState } from '../snapshots/replace-state.js';
 import { WatchHub, type WatchMetrics } from '../watch/watch-hub.js';
 import {
   DataDirectoryError,
@@ -69,6 +74,8 @@ export interface OpenMemberOptions {
   readonly auth: Omit<AuthStoreOptions, 'backend'>;
   /** Opens the backend in the snap directory. */
   readonly openBackend: (onFatal: (error: unknown) => void) => Promise<Backend>;
+  readonly createTransport: CreatePeerTransport;
+  readonly calls: PeerCalls;
   readonly metrics?: PartMetrics;
   readonly onFatal: (error: unknown) => void;
 }
@@ -77,6 +84,8 @@ export interface OpenMemberOptions {
 export interface OpenedMember {
   readonly member: LocalMember;
   readonly watches: WatchHub;
+  /** Its Raft, for those who watch over it. */
+  readonly node: RawNode;
   /** Whether the data directory held a member before. */
   readonly isRestart: boolean;
 }
@@ -95,7 +104,8 @@ interface OpenedLog {
  * Opens the member of a data directory: a new one, or the one that ran there before. Order of
  * recovery: log, backend, membership, leases, keys, alarms, users (reference: semantics 2; that
  * membership comes first changes nothing but that a backend that does not fit is refused early).
- * @throws DataDirectoryError, WalError, BackendOpenError, or an Error with etcd's text
+ * @throws DataDirectoryError, VersionError, WalError, BackendOpenError, BboltError, or an Error with
+ *   etcd's text
  */
 export async function openMember(options: OpenMemberOptions): Promise<OpenedMember> {
   const { fs, directories, onFatal } = options;
@@ -180,7 +190,7 @@ async function assemble(
   options: OpenMemberOptions,
   log: OpenedLog,
   backend: Backend,
-): Promise<{ member: LocalMember; watches: WatchHub }> {
+): Promise<Omit<OpenedMember, 'isRestart'>> {
   const { clock, logger, settings, metrics, onFatal } = options;
   const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
   cluster.restore();
@@ -221,7 +231,7 @@ async function join(
   options: OpenMemberOptions,
   log: OpenedLog,
   { backend, cluster, consistentIndex, lessor, store }: OpenedState,
-): Promise<{ member: LocalMember; watches: WatchHub }> {
+): Promise<Omit<OpenedMember, 'isRestart'>> {
   const { clock, logger, settings, metrics, onFatal } = options;
   const alarms = new AlarmStore(backend);
   alarms.restore();
@@ -255,11 +265,23 @@ async function join(
     quota: new Quota(settings.quotaBytes, () => backend.size().allocated),
     snapshotIndex: log.snapshotIndex,
     confState,
-    captureSnapshotFile: snapshotSaver(options, cluster),
+    snapshotFiles: snapshotFiles(options, {
+      fs: options.fs,
+      backend,
+      consistentIndex,
+      store,
+      lessor,
+      cluster,
+      alarms,
+      auth,
+    }),
+    createTransport: options.createTransport,
+    calls: options.calls,
+    onStateReplaced: () => watches.resyncAll(),
     onFatal,
     ...(metrics === undefined ? {} : { metrics: metrics.member }),
   });
-  return { member, watches };
+  return { member, watches, node };
 }
 
 /** The log before the snapshot is gone, so a backend that is older can't be brought up to date. */
@@ -338,21 +360,34 @@ function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage)
   });
 }
 
-function snapshotSaver(
+function snapshotFiles(
   { fs, clock, logger, directories }: OpenMemberOptions,
-  cluster: Cluster,
-): (point: SnapshotPoint) => () => Promise<void> {
-  const snapshotter = new Snapshotter(fs, directories.snap, {
+  parts: ReplaceStateParts & { readonly cluster: Cluster },
+): SnapshotFiles {
+  const { cluster } = parts;
+  const directory = directories.snap;
+  const snapshotter = new Snapshotter(fs, directory, {
     clock,
     logger: logger.at('snap/snapshotter.ts'),
   });
-  return ({ index, term, confState }) => {
-    // Older releases read the membership from here; the keys are in the backend alone.
-    const data = encodeV2Store({
+  // Older releases read the membership from here; the keys are in the backend alone.
+  const encodeMembership = (): Buffer =>
+    encodeV2Store({
       members: cluster.members(),
       removed: cluster.removedIds(),
       clusterVersion: cluster.version,
     });
-    return () => snapshotter.save({ index, term, confState, data });
+  return {
+    encodeMembership,
+    capture({ index, term, confState }) {
+      const data = encodeMembership();
+      return () => snapshotter.save({ index, term, confState, data });
+    },
+    save: (snapshot) => snapshotter.save(snapshot),
+    saveDatabase: (index, blocks) => saveSnapshotDatabase(fs, directory, index, blocks),
+    async install(snapshot) {
+      await replaceState(parts, await snapshotter.databasePath(snapshot.index), snapshot);
+      await removeSnapshotDatabasesBefore(fs, directory, snapshot.index + 1);
+    },
   };
 }

@@ -1,7 +1,6 @@
 import { type EtcdError, etcdError } from '../../proto/errors.js';
 import { decodeConfChange } from '../../raft/confchange/codec.js';
 import {
-  type AnyConfChange,
   type ConfChange,
   ConfChangeType,
   isConfChangeV2,
@@ -12,7 +11,7 @@ import { decodeMember, type Member } from './member.js';
 
 /** A configuration change as it goes to Raft, and why the membership refused it, if it did. */
 export interface MembershipChange {
-  readonly change: AnyConfChange;
+  readonly change: ConfChange;
   readonly refusal: EtcdError | undefined;
 }
 

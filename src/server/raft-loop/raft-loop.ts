@@ -1,22 +1,29 @@
 import type { Logger } from '../../base/logger.js';
 import type { Clock, Timer } from '../../platform/clock.js';
+import type { ConfChange } from '../../raft/confchange/conf-change.js';
 import { RaftError } from '../../raft/errors.js';
 import type { MemoryStorage } from '../../raft/memory-storage.js';
 import type { RawNode } from '../../raft/raw-node.js';
-import type { StorageAppend, StorageApply } from '../../raft/ready.js';
+import type { StorageAppend } from '../../raft/ready.js';
 import {
   type Entry,
   type HardState,
   type Message,
+  MessageType,
   NONE,
+  Role,
+  type Snapshot,
   type SoftState,
 } from '../../raft/types.js';
 import type { WalWriter } from '../../storage/wal/writer.js';
+import { ApplyQueue } from './apply-queue.js';
 import { IndexWaits } from './index-waits.js';
 import { ReadRounds } from './read-rounds.js';
 
-/** Entries applied before the event loop gets a chance to do something else. */
-const APPLY_SLICE = 256;
+/** Messages of peers that may wait for their turn; more are dropped, and Raft repeats them. */
+export const MAX_RECEIVED_MESSAGES = 16_384;
+/** Bytes of proposals in one message to the leader: a larger one would hold up those behind it. */
+const MAX_FORWARDED_BYTES = 1024 * 1024;
 
 export interface RaftLoopOptions {
   readonly node: RawNode;
@@ -35,6 +42,10 @@ export interface RaftLoopOptions {
   readonly apply: (entry: Entry) => void;
   /** If defined, nothing is applied before it resolves: the backend has too much to write. */
   readonly backpressure: () => Promise<void> | undefined;
+  /** Makes the file of a snapshot from the leader durable; its database is stored already. */
+  readonly saveSnapshot: (snapshot: Snapshot) => Promise<void>;
+  /** Replaces the state by that of such a snapshot. */
+  readonly installSnapshot: (snapshot: Snapshot) => Promise<void>;
   /** Told after each slice of applied entries, with the last index. */
   readonly onApplied: (index: number) => void;
   readonly onSoftState: (state: SoftState) => void;
@@ -50,42 +61,63 @@ interface Proposal {
   readonly onDropped: (error: unknown) => void;
 }
 
+interface ConfChangeProposal {
+  readonly id: bigint;
+  readonly change: ConfChange;
+  readonly onDropped: (error: unknown) => void;
+}
+
 /**
  * Carries out what Raft decided. The order of things, in one place:
  *
- *   1. input of a turn (proposals, ticks, read requests) goes into the node together;
+ *   1. input of a turn (messages, proposals, ticks, read requests) goes into the node together;
  *   2. messages that vouch for nothing leave at once, in parallel with our own write;
  *   3. appends queue up for the WAL; whatever queued while one write was under way goes into the
  *      next, with one sync: group commit without a timer;
  *   4. once durable, appends are reported to Raft, which may commit; messages that vouch for them
  *      leave then;
- *   5. committed entries are applied in order, in slices, and their waiters answered.
+ *   5. committed entries are applied in order, in slices, and their waiters answered; a snapshot from
+ *      the leader is saved before the entries that follow it, and replaces the state in its turn.
  *
  * Source: design of asynchronous storage writes in src/raft/raw-node.ts.
  */
 export class RaftLoop {
   readonly #options: RaftLoopOptions;
   readonly #reads: ReadRounds;
+  readonly #applies: ApplyQueue;
+  #received: Message[] = [];
   #proposals: Proposal[] = [];
+  #confChanges: ConfChangeProposal[] = [];
   #appends: StorageAppend[] = [];
-  readonly #applies: StorageApply[] = [];
-  /** Position in the first of the applies. */
-  #applyPosition = 0;
-  #applied: number;
   readonly #appliedWaits = new IndexWaits();
   readonly #commitWaits = new IndexWaits();
   #leader = NONE;
+  #isLeader = false;
   #scheduled = false;
   #writing: Promise<void> | undefined;
   #ticker: Timer | undefined;
   /** What those who come after the end are told; undefined while the loop runs. */
   #stopError: { readonly error: unknown } | undefined;
-  #applyPaused = false;
+  #lastTickMillis = 0;
 
   /** @param applied the last index that counts as applied already: that of the start snapshot */
   constructor(options: RaftLoopOptions, applied: number) {
     this.#options = options;
-    this.#applied = applied;
+    this.#applies = new ApplyQueue(
+      {
+        apply: options.apply,
+        install: options.installSnapshot,
+        backpressure: options.backpressure,
+        done: (apply) => options.node.applyDone(apply),
+        onApplied: (index) => {
+          options.onApplied(index);
+          this.#appliedWaits.wake(index);
+        },
+        schedule: () => this.#schedule(),
+        onFatal: (error) => this.#fail(error),
+      },
+      applied,
+    );
     this.#reads = new ReadRounds({
       clock: options.clock,
       ask: (context) => {
@@ -99,8 +131,10 @@ export class RaftLoop {
 
   start(): void {
     const { clock, node, tickMillis } = this.#options;
+    this.#lastTickMillis = clock.monotonicMillis();
     this.#ticker = clock.setPeriodic(tickMillis, () => {
-      node.tick();
+      this.#lastTickMillis = clock.monotonicMillis();
+      this.#guard(() => node.tick());
       this.#forgetLateProposals();
       this.#schedule();
     });
@@ -108,7 +142,46 @@ export class RaftLoop {
   }
 
   get appliedIndex(): number {
-    return this.#applied;
+    return this.#applies.appliedIndex;
+  }
+
+  /** When time last passed for Raft, monotonic ms. */
+  get lastTickMillis(): number {
+    return this.#lastTickMillis;
+  }
+
+  /** Lets time pass faster: nobody was heard of, and nobody will be before an election. */
+  advanceTicks(ticks: number): void {
+    this.#guard(() => {
+      for (let tick = 0; tick < ticks; tick++) this.#options.node.tick();
+    });
+    this.#schedule();
+  }
+
+  /** Takes a message of a peer, at the end of this turn. False: there is no room for it. */
+  receive(message: Message): boolean {
+    if (this.#stopError !== undefined || this.#received.length >= MAX_RECEIVED_MESSAGES) {
+      return false;
+    }
+    this.#received.push(message);
+    this.#schedule();
+    return true;
+  }
+
+  reportUnreachable(id: bigint): void {
+    this.#guard(() => this.#options.node.reportUnreachable(id));
+    this.#schedule();
+  }
+
+  reportSnapshot(id: bigint, succeeded: boolean): void {
+    this.#guard(() => this.#options.node.reportSnapshot(id, succeeded));
+    this.#schedule();
+  }
+
+  /** Asks the leader to hand over to `id`. Whether it does shows in the soft state. */
+  transferLeader(id: bigint): void {
+    this.#guard(() => this.#options.node.transferLeader(id));
+    this.#schedule();
   }
 
   /** Proposals that have not reached Raft yet. */
@@ -130,6 +203,16 @@ export class RaftLoop {
     this.#schedule();
   }
 
+  /** As {@link propose}, a change of the configuration. */
+  proposeConfChange(id: bigint, change: ConfChange, onDropped: (error: unknown) => void): void {
+    if (this.#stopError !== undefined) {
+      onDropped(this.#stopError.error);
+      return;
+    }
+    this.#confChanges.push({ id, change, onDropped });
+    this.#schedule();
+  }
+
   /**
    * Resolves when a read of the applied state is linearizable.
    * @throws EtcdError LeaderChanged, Timeout, Stopped
@@ -138,7 +221,7 @@ export class RaftLoop {
     if (this.#stopError !== undefined) throw this.#stopError.error;
     this.#schedule();
     const index = await this.#reads.wait();
-    if (index > this.#applied) await this.#appliedWaits.wait(index);
+    if (index > this.appliedIndex) await this.#appliedWaits.wait(index);
   }
 
   /**
@@ -176,8 +259,10 @@ export class RaftLoop {
     this.#stopError = { error };
     this.#ticker?.cancel();
     this.#reads.close(error);
-    const proposals = this.#proposals;
+    const proposals = [...this.#proposals, ...this.#confChanges];
     this.#proposals = [];
+    this.#confChanges = [];
+    this.#received = [];
     for (const { onDropped } of proposals) onDropped(error);
     this.#appliedWaits.close(error);
     this.#commitWaits.close(error);
@@ -208,30 +293,72 @@ export class RaftLoop {
   }
 
   #turn(): void {
+    this.#stepAll();
     this.#proposeAll();
     this.#reads.begin();
     this.#takeReady();
-    this.#applySlice();
+    this.#applies.run();
     this.#takeReady();
     this.#write();
   }
 
+  #stepAll(): void {
+    if (this.#received.length === 0) return;
+    const received = this.#received;
+    this.#received = [];
+    for (const message of received) {
+      try {
+        this.#options.node.step(message);
+      } catch (error) {
+        // Of a peer that is no member any more, or a proposal that nobody can take: as if lost.
+        if (!(error instanceof RaftError)) throw error;
+      }
+    }
+  }
+
   #proposeAll(): void {
-    if (this.#proposals.length === 0 || this.#leader === NONE) return;
-    const proposals = this.#proposals;
-    this.#proposals = [];
+    if (this.#leader === NONE) return;
+    if (this.#proposals.length > 0) {
+      const proposals = this.#proposals;
+      this.#proposals = [];
+      if (this.#isLeader) this.#proposeBatch(proposals);
+      else for (const batch of forwardedBatches(proposals)) this.#proposeBatch(batch);
+    }
+    if (this.#confChanges.length > 0) {
+      const changes = this.#confChanges;
+      this.#confChanges = [];
+      for (const { change, onDropped } of changes) {
+        this.#propose([onDropped], () => this.#options.node.proposeConfChange(change));
+      }
+    }
+  }
+
+  #proposeBatch(batch: readonly Proposal[]): void {
+    this.#propose(
+      batch.map(({ onDropped }) => onDropped),
+      () => this.#options.node.proposeBatch(batch.map(({ data }) => data)),
+    );
+  }
+
+  #propose(onDropped: readonly ((error: unknown) => void)[], propose: () => void): void {
     try {
-      this.#options.node.proposeBatch(proposals.map(({ data }) => data));
+      propose();
     } catch (error) {
-      for (const { onDropped } of proposals) onDropped(error);
+      for (const drop of onDropped) drop(error);
       if (!(error instanceof RaftError)) throw error;
     }
   }
 
   /** Without a leader proposals wait; those whose clients were told Timeout must not pile up. */
   #forgetLateProposals(): void {
-    if (this.#leader !== NONE || this.#proposals.length === 0) return;
-    this.#proposals = this.#proposals.filter(({ id }) => this.#options.isAwaited(id));
+    if (this.#leader !== NONE) return;
+    const { isAwaited } = this.#options;
+    if (this.#proposals.length > 0) {
+      this.#proposals = this.#proposals.filter(({ id }) => isAwaited(id));
+    }
+    if (this.#confChanges.length > 0) {
+      this.#confChanges = this.#confChanges.filter(({ id }) => isAwaited(id));
+    }
   }
 
   #takeReady(): void {
@@ -242,13 +369,14 @@ export class RaftLoop {
       if (ready.softState !== undefined) this.#noteSoftState(ready.softState);
       for (const readState of ready.readStates) this.#reads.answer(readState);
       if (ready.append !== undefined) this.#appends.push(ready.append);
-      if (ready.apply !== undefined) this.#applies.push(ready.apply);
+      if (ready.apply !== undefined) this.#applies.pushEntries(ready.apply);
     }
     // Reads that came while the round under way was not answered begin the next one.
     if (this.#reads.hasWaiting) this.#schedule();
   }
 
   #noteSoftState(state: SoftState): void {
+    this.#isLeader = state.role === Role.Leader;
     if (state.lead !== this.#leader) {
       this.#leader = state.lead;
       this.#schedule();
@@ -275,69 +403,87 @@ export class RaftLoop {
 
   async #save(appends: readonly StorageAppend[]): Promise<void> {
     let hardState: HardState | undefined;
-    const entries: Entry[] = [];
+    let entries: Entry[] = [];
     for (const append of appends) {
-      if (append.snapshot !== undefined) {
-        throw new Error('a snapshot from a leader is not supported yet');
-      }
       hardState = append.hardState ?? hardState;
+      if (append.snapshot !== undefined) {
+        // It replaces all entries before it, those that were not written yet included.
+        entries = [];
+        await this.#saveSnapshot(append.snapshot);
+      }
       for (const entry of append.entries) entries.push(entry);
     }
     await this.#options.wal.save(hardState, entries);
+    // A snapshot may come without a new term or vote, for which alone the log would not be synced.
+    if (appends.some(({ snapshot }) => snapshot !== undefined)) await this.#options.wal.sync();
+  }
+
+  /** The file comes first: the log must never name a snapshot that isn't there. */
+  async #saveSnapshot(snapshot: Snapshot): Promise<void> {
+    const { index, term, confState } = snapshot;
+    await this.#options.saveSnapshot(snapshot);
+    await this.#options.wal.saveSnapshot({ index, term, confState });
+    this.#options.wal.releaseTo(index);
   }
 
   #reportAppends(appends: readonly StorageAppend[]): void {
     const { node, storage, send } = this.#options;
+    let answers: Message[] = [];
     for (const append of appends) {
+      if (append.snapshot !== undefined) {
+        storage.applySnapshot(append.snapshot);
+        this.#applies.pushSnapshot(append.snapshot);
+      }
       storage.append(append.entries);
       if (append.hardState !== undefined) storage.setHardState(append.hardState);
       const messages = node.appendDone(append);
-      if (messages.length > 0) send(messages);
+      if (messages.length > 0) answers = answers.concat(messages);
     }
+    if (answers.length > 0) send(withoutOutdated(answers));
     this.#commitWaits.wake(this.#savedCommit());
     // What came in while the disk was busy goes into the next write at once.
     this.#turn();
   }
+}
 
-  #applySlice(): void {
-    if (this.#applyPaused) return;
-    let budget = APPLY_SLICE;
-    for (let next = this.#applies[0]; next !== undefined; next = this.#applies[0]) {
-      const { entries } = next;
-      while (this.#applyPosition < entries.length) {
-        const pressure = this.#options.backpressure();
-        if (pressure !== undefined || budget-- === 0) {
-          this.#afterApply();
-          this.#resumeApply(pressure);
-          return;
-        }
-        const entry = entries[this.#applyPosition++] as Entry;
-        this.#options.apply(entry);
-        this.#applied = entry.index;
-      }
-      this.#applies.shift();
-      this.#applyPosition = 0;
-      this.#options.node.applyDone(next);
-      if (this.#applies.length === 0) this.#afterApply();
+/** Proposals for the leader, in messages of bounded size. */
+function* forwardedBatches(proposals: readonly Proposal[]): Generator<readonly Proposal[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [position, { data }] of proposals.entries()) {
+    if (position > start && bytes + data.length > MAX_FORWARDED_BYTES) {
+      yield proposals.slice(start, position);
+      start = position;
+      bytes = 0;
     }
+    bytes += data.length;
   }
+  yield proposals.slice(start);
+}
 
-  #resumeApply(pressure: Promise<void> | undefined): void {
-    if (pressure === undefined) {
-      this.#schedule();
-      return;
-    }
-    this.#applyPaused = true;
-    pressure
-      .then(() => {
-        this.#applyPaused = false;
-        this.#schedule();
-      })
-      .catch((error: unknown) => this.#fail(error));
+/**
+ * Leaves out acknowledgements that a later one includes: a leader that hears of the last entry knows
+ * of those before.
+ */
+function withoutOutdated(messages: readonly Message[]): readonly Message[] {
+  if (messages.length < 2) return messages;
+  const kept: Message[] = [];
+  for (const message of messages) {
+    const previous = kept.at(-1);
+    if (previous !== undefined && isIncluded(previous, message)) kept.pop();
+    kept.push(message);
   }
+  return kept;
+}
 
-  #afterApply(): void {
-    this.#options.onApplied(this.#applied);
-    this.#appliedWaits.wake(this.#applied);
-  }
+function isIncluded(earlier: Message, later: Message): boolean {
+  return (
+    earlier.type === MessageType.AppResp &&
+    later.type === MessageType.AppResp &&
+    !earlier.reject &&
+    !later.reject &&
+    earlier.to === later.to &&
+    earlier.term === later.term &&
+    earlier.index <= later.index
+  );
 }

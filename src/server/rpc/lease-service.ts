@@ -1,5 +1,5 @@
-import { asBuffer, keyBytes } from '../../base/bytes.js';
-import { etcdError, isEtcdError } from '../../proto/errors.js';
+import { asBuffer } from '../../base/bytes.js';
+import { isEtcdError } from '../../proto/errors.js';
 import {
   LeaseGrantRequest,
   LeaseKeepAliveRequest,
@@ -41,20 +41,14 @@ export function leaseService(member: LocalMember, callers: Callers): RpcMethod[]
     unaryMethod(definitions.leaseTimeToLive, async ({ ID, keys }, context) => {
       const caller = await callers.known(context);
       if (keys) member.authorizer.requireLeaseRead(caller, ID);
-      member.requireLeader();
-      const lease = member.lessor.get(ID);
       const header = member.header();
+      const time = await member.leases.timeToLive(ID, keys);
       // Trap: an unknown lease is an answer, not an error.
-      if (lease === undefined) return { header, ID, TTL: -1, grantedTTL: 0, keys: [] };
-      // Only the primary knows how much time is left.
-      if (!member.lessor.isPrimary) throw etcdError('LeaderChanged');
-      return {
-        header,
-        ID,
-        TTL: Math.trunc(member.lessor.remainingMillis(lease) / 1000),
-        grantedTTL: lease.ttlSeconds,
-        keys: keys ? [...lease.keys].map(keyBytes) : [],
-      };
+      if (time === undefined) return { header, ID, TTL: -1, grantedTTL: 0, keys: [] };
+      // Others may have attached keys since that this caller must not see.
+      if (keys) member.authorizer.requireLeaseRead(caller, ID);
+      const { ttlSeconds, grantedTtlSeconds } = time;
+      return { header, ID, TTL: ttlSeconds, grantedTTL: grantedTtlSeconds, keys: [...time.keys] };
     }),
     unaryMethod(definitions.leaseLeases, async (_request, context) => {
       member.authorizer.requireAllLeasesRead(await callers.known(context));
@@ -139,7 +133,7 @@ class KeepAliveStream {
       this.#member.authorizer.requireLeaseWrite(caller, ID);
     }
     try {
-      return { header, ID, TTL: await this.#member.renewLease(ID, this.#abort.signal) };
+      return { header, ID, TTL: await this.#member.leases.renew(ID, this.#abort.signal) };
     } catch (error) {
       // Trap: an unknown lease is TTL 0, not an error.
       if (isEtcdError(error, 'LeaseNotFound')) return { header, ID, TTL: 0 };

@@ -19,7 +19,7 @@ function openStream(): { send: (bytes: Uint8Array) => void; answers: Uint8Array[
   };
   const member = {
     header: () => ({ clusterId: 1n, memberId: 1n, revision: 1, raftTerm: 1 }),
-    renewLease: async () => 10,
+    leases: { renew: async () => 10 },
   };
   const noAuthentication = { enabled: false };
   const service = leaseService as unknown as (...parts: unknown[]) => RpcMethod[];

@@ -98,7 +98,7 @@ describe('a client that reads slowly', () => {
   it('is renewed leases for as fast as it reads the answers', async () => {
     const member = {
       header: () => ({ clusterId: 1n, memberId: 1n, revision: 1, raftTerm: 1 }),
-      renewLease: async () => 10,
+      leases: { renew: async () => 10 },
     } as unknown as LocalMember;
     const stream = new ManualStream();
     const { path } = SERVICES.lease.leaseKeepAlive;

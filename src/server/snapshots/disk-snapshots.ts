@@ -1,9 +1,10 @@
-import type { Logger } from '../base/logger.js';
-import { isEtcdError } from '../proto/errors.js';
-import type { MemoryStorage } from '../raft/memory-storage.js';
-import type { ConfState } from '../raft/types.js';
-import type { Backend } from '../storage/backend/backend.js';
-import type { WalWriter } from '../storage/wal/writer.js';
+import { EMPTY_BYTES } from '../../base/bytes.js';
+import type { Logger } from '../../base/logger.js';
+import { isEtcdError } from '../../proto/errors.js';
+import type { MemoryStorage } from '../../raft/memory-storage.js';
+import type { ConfState } from '../../raft/types.js';
+import type { Backend } from '../../storage/backend/backend.js';
+import type { WalWriter } from '../../storage/wal/writer.js';
 
 /** Applied entries after which the log in memory is cut anew (reference: semantics 12). */
 const MEMORY_CUT_ENTRIES = 100;
@@ -24,6 +25,8 @@ export interface DiskSnapshotsOptions {
   readonly snapshotCount: number;
   /** Entries kept in memory behind the applied index, for members that lag. */
   readonly catchUpEntries: number;
+  /** Whether a member that gets a snapshot may still need the log that would be cut. */
+  readonly needsLog: () => boolean;
   /** The configuration as applied so far. */
   readonly confState: () => ConfState;
   /**
@@ -73,12 +76,21 @@ export class DiskSnapshots {
     await this.#running;
   }
 
+  /** The state was replaced by that of a snapshot, which is on disk. */
+  replaced(index: number): void {
+    this.#lastIndex = index;
+    this.#memoryCutAt = index;
+  }
+
   #cutMemory(index: number): void {
     if (index - this.#memoryCutAt <= MEMORY_CUT_ENTRIES) return;
     this.#memoryCutAt = index;
-    const { storage, catchUpEntries } = this.#options;
+    const { storage, catchUpEntries, confState, needsLog } = this.#options;
     const cut = index - catchUpEntries;
-    if (cut >= storage.firstIndex()) storage.compact(cut);
+    if (cut < storage.firstIndex() || needsLog()) return;
+    // Members that are further behind get a snapshot; what it holds is made when it is sent.
+    storage.createSnapshot(index, confState(), EMPTY_BYTES);
+    storage.compact(cut);
   }
 
   async #save(index: number): Promise<void> {
