@@ -1,4 +1,3 @@
-import { parseMemberUrl } from '../server/config/urls.js';
 import { CommandFailure, ExitCode } from './exit.js';
 
 /**
@@ -6,8 +5,9 @@ import { CommandFailure, ExitCode } from './exit.js';
  * it compares (reference: cli 5.1).
  * @throws CommandFailure
  */
-export function peerUrlsArgument(text: string): string[] {
+export async function peerUrlsArgument(text: string): Promise<string[]> {
   if (text === '') throw new CommandFailure(ExitCode.BadArguments, 'member peer urls not provided');
+  const { parseMemberUrl } = await import('../server/config/urls.js');
   const urls = text.split(',');
   try {
     for (const url of urls) parseMemberUrl(url);

@@ -23,7 +23,7 @@ export default class MemberAdd extends ClientCommand<typeof FLAGS> {
   }: ParsedArguments<typeof FLAGS>): Promise<void> {
     const name = nameArgument(positionals);
     const peerUrls = flags['peer-urls'];
-    const peerURLs = peerUrlsArgument(peerUrls);
+    const peerURLs = await peerUrlsArgument(peerUrls);
     await this.withClient('before-setup', async ({ client, printer, options }) => {
       // The name is for the lines that tell how to start the member; it will tell its own.
       const request = { peerURLs, isLearner: flags.learner };

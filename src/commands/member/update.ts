@@ -21,7 +21,7 @@ export default class MemberUpdate extends ClientCommand<typeof FLAGS> {
     flags,
   }: ParsedArguments<typeof FLAGS>): Promise<void> {
     const id = memberIdArgument(positionals);
-    const peerURLs = peerUrlsArgument(flags['peer-urls']);
+    const peerURLs = await peerUrlsArgument(flags['peer-urls']);
     await this.withClient('before-setup', async ({ client, printer, options }) => {
       const response = await client.cluster.memberUpdate({ ID: id, peerURLs }, options);
       this.terminal.out(printer.memberUpdate(id, response));
