@@ -38,9 +38,6 @@ export function planNewMember(initial: InitialCluster): NewMember {
   if (initial.state === 'existing') {
     throw new Error('joining an existing cluster is not supported yet');
   }
-  if (initial.peerUrls.size > 1 && initial.peerUrls.has(initial.name)) {
-    throw new Error('clusters of more than one member are not supported yet');
-  }
   return planCluster(initial);
 }
 
@@ -49,13 +46,31 @@ export function planNewMember(initial: InitialCluster): NewMember {
  * @throws Error with etcd's text for a contradiction
  */
 export function planCluster(initial: Omit<InitialCluster, 'state'>): NewMember {
-  const own = initial.peerUrls.get(initial.name);
-  if (own === undefined) {
-    throw new Error(
-      `couldn't find local name ${quoteGo(initial.name)} in the initial cluster configuration`,
-    );
-  }
-  requireSameUrls(initial, own);
+  requireSameUrls(initial, localUrls(initial));
+  return identities(initial);
+}
+
+/**
+ * The peer URLs of this member, as the initial cluster has them.
+ * @throws Error with etcd's text if it has none
+ */
+export function localUrls({
+  name,
+  peerUrls,
+}: Pick<InitialCluster, 'name' | 'peerUrls'>): readonly string[] {
+  const own = peerUrls.get(name);
+  if (own !== undefined) return own;
+  throw new Error(`couldn't find local name ${quoteGo(name)} in the initial cluster configuration`);
+}
+
+/**
+ * As {@link planCluster}, without a look at the URLs that this member advertises.
+ * @throws Error with etcd's text for a contradiction
+ */
+export function identities(
+  initial: Omit<InitialCluster, 'state' | 'advertisedPeerUrls'>,
+): NewMember {
+  const own = localUrls(initial);
   requireUniqueUrls(initial.peerUrls);
   const members = [...initial.peerUrls].map(([name, peerUrls]): Member => {
     const id = memberId(peerUrls, initial.token);
@@ -74,23 +89,29 @@ export function planCluster(initial: Omit<InitialCluster, 'state'>): NewMember {
   };
 }
 
-function requireUniqueUrls(peerUrls: InitialCluster['peerUrls']): void {
+/** @throws Error with etcd's text if a URL stands there twice */
+export function requireUniqueUrls(peerUrls: InitialCluster['peerUrls']): void {
   const urls = [...peerUrls.values()].flat();
   if (new Set(urls).size === urls.length) return;
   throw new Error(`initial cluster ${clusterText(peerUrls)} has duplicate url`);
 }
 
-/** URLs are compared as texts, where etcd would also look up their host names. */
-function requireSameUrls(
+/**
+ * Compares the URLs that this member advertises with those of the initial cluster, as texts.
+ * @param difference why they differ, if that was looked into already
+ * @throws Error with etcd's text if they are not the same
+ */
+export function requireSameUrls(
   { name, advertisedPeerUrls }: Pick<InitialCluster, 'name' | 'advertisedPeerUrls'>,
   own: readonly string[],
+  difference = differenceText(own, advertisedPeerUrls),
 ): void {
   const missing = own.filter((url) => !advertisedPeerUrls.includes(url));
   const advertised = [...advertisedPeerUrls].sort().join(',');
   if (missing.length > 0) {
     const names = missing.map((url) => `${name}=${url}`).join(',');
     throw new Error(
-      `--initial-cluster has ${names} but missing from --initial-advertise-peer-urls=${advertised} (${differenceText(own, advertisedPeerUrls)})`,
+      `--initial-cluster has ${names} but missing from --initial-advertise-peer-urls=${advertised} (${difference})`,
     );
   }
   const extra = advertisedPeerUrls.filter((url) => !own.includes(url));
@@ -111,7 +132,8 @@ function differenceText(own: readonly string[], advertised: readonly string[]): 
   return `${of(list(advertised))} != ${of(list(own))}`;
 }
 
-function clusterText(peerUrls: InitialCluster['peerUrls']): string {
+/** `name=url,name=url`, sorted, as etcd shows a cluster. */
+export function clusterText(peerUrls: InitialCluster['peerUrls']): string {
   const parts = [...peerUrls].flatMap(([name, urls]) => urls.map((url) => `${name}=${url}`));
   return parts.sort().join(',');
 }
