@@ -73,6 +73,11 @@ export const GROUPS: Readonly<Record<string, GroupCommand>> = {
     usage: 'check <subcommand>',
     section: 'Utility commands',
   },
+  'dump-db': {
+    summary: 'Inspects the contents of database files',
+    usage: 'dump-db <subcommand>',
+    section: 'Utility commands',
+  },
   downgrade: {
     summary: 'Downgrade related commands',
     usage: 'downgrade <subcommand>',

@@ -2,6 +2,7 @@ import type { Fs } from '../platform/fs.js';
 import { type KeyValueHash, KeyValueHasher } from '../storage/mvcc/kv-hasher.js';
 import { mainRevisionOf } from '../storage/mvcc/revision-key.js';
 import { readDatabase } from './database.js';
+import { pageProgress } from './file-hash.js';
 import { openKeyspace } from './keyspace.js';
 import { classifyRows, RowClass } from './row-classes.js';
 
@@ -23,7 +24,7 @@ export interface FileHashOptions {
  * compacting, which a file does not know.
  *
  * @param revision 0: the latest
- * @throws HashRevisionError, KeyRowError, and what readDatabase throws
+ * @throws HashRevisionError, DatabaseRowError, and what readDatabase throws
  */
 export function fileHashKv(
   fs: Fs,
@@ -43,14 +44,7 @@ export function fileHashKv(
     if (bucket === undefined) {
       return new KeyValueHasher(compactRevision, hashed, undefined).result;
     }
-    const readRows = () => {
-      let pages = 0;
-      const visit = (_page: number, count: number) => {
-        pages += count;
-        onProgress?.(pages * database.pageBytes, database.bytes);
-      };
-      return bucket.rows({ visit });
-    };
+    const readRows = () => bucket.rows({ visit: pageProgress(database, onProgress) });
     // Which rows are visible matters below the compacted revision only.
     const classes =
       compactRevision > 0 ? await classifyRows(readRows, userKeyOf, hashed) : undefined;

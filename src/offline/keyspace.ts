@@ -7,31 +7,15 @@ import {
   REVISION_KEY_BYTES,
 } from '../storage/mvcc/revision-key.js';
 import { type Database, type DatabaseBucket, findBucket } from './database.js';
+import { DatabaseRowError } from './row-error.js';
 
 const SEPARATOR = 0x5f;
 const FINISHED = Buffer.from('finishedCompactRev');
 const SCHEDULED = Buffer.from('scheduledCompactRev');
 const NEVER_COMPACTED = -1;
 
-/** The user's key of a row of the bucket `key`. @throws KeyRowError */
+/** The user's key of a row of the bucket `key`. @throws DatabaseRowError */
 export type UserKeyOf = (row: Row) => Buffer;
-
-/** A row of the bucket `key` that no etcd writes. */
-export class KeyRowError extends Error {
-  override readonly name = 'KeyRowError';
-  readonly file: string;
-  /** Hexadecimal. */
-  readonly rowKey: string;
-  readonly reason: string;
-
-  constructor(file: string, rowKey: Buffer, reason: string) {
-    const hex = rowKey.toString('hex');
-    super(`${file}: bucket key, row ${hex}: ${reason}`);
-    this.file = file;
-    this.rowKey = hex;
-    this.reason = reason;
-  }
-}
 
 /** Whether bytes are those of a revision: 17 of them, and one more for a deletion. */
 export function isRevisionKey(key: Buffer): boolean {
@@ -50,7 +34,7 @@ export interface Keyspace {
   readonly compactRevision: number;
 }
 
-/** @throws DatabaseDamage, KeyRowError */
+/** @throws DatabaseDamage, DatabaseRowError */
 export async function openKeyspace(database: Database): Promise<Keyspace> {
   const meta = await findBucket(database, 'meta');
   const bucket = await findBucket(database, 'key');
@@ -67,12 +51,12 @@ export async function openKeyspace(database: Database): Promise<Keyspace> {
 }
 
 function userKeyOf(file: string, [key, value]: Row): Buffer {
-  if (!isRevisionKey(key)) throw new KeyRowError(file, key, 'this is not a revision');
+  if (!isRevisionKey(key)) throw new DatabaseRowError(file, 'key', key, 'this is not a revision');
   try {
     return keyOf(value);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw new KeyRowError(file, key, `its value is not a KeyValue: ${error.message}`);
+    throw new DatabaseRowError(file, 'key', key, `its value is not a KeyValue: ${error.message}`);
   }
 }
 
@@ -81,7 +65,7 @@ async function lastRevision(database: Database, bucket: DatabaseBucket): Promise
     const [first] = rows;
     if (first === undefined) continue;
     if (!isRevisionKey(first[0])) {
-      throw new KeyRowError(database.path, first[0], 'this is not a revision');
+      throw new DatabaseRowError(database.path, 'key', first[0], 'this is not a revision');
     }
     return mainRevisionOf(first[0]);
   }
@@ -91,5 +75,5 @@ async function lastRevision(database: Database, bucket: DatabaseBucket): Promise
 function mark(value: Buffer | undefined, database: Database, key: Buffer): number {
   if (value === undefined) return NEVER_COMPACTED;
   if (isRevisionKey(value)) return mainRevisionOf(value);
-  throw new KeyRowError(database.path, key, `meta ${key.toString()} is not a revision`);
+  throw new DatabaseRowError(database.path, 'meta', key, 'its value is not a revision');
 }

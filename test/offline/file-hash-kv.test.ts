@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { isDatabaseDamage } from '../../src/offline/database.js';
 import { fileHashKv } from '../../src/offline/file-hash-kv.js';
-import { KeyRowError } from '../../src/offline/keyspace.js';
+import { DatabaseRowError } from '../../src/offline/row-error.js';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
 import { encodeRevisionKey } from '../../src/storage/mvcc/revision-key.js';
@@ -53,7 +53,7 @@ describe.skipIf(fixtures === undefined)('the hash of a file of a real etcd', () 
       try {
         await fileHashKv(await withFile(damaged), '/db', 0);
       } catch (error) {
-        if (!isDatabaseDamage(error) && !(error instanceof KeyRowError)) throw error;
+        if (!isDatabaseDamage(error) && !(error instanceof DatabaseRowError)) throw error;
         expect(error.file).toBe('/db');
         errors++;
       }

@@ -25,6 +25,11 @@ const LOWEST_KEY = Buffer.alloc(1);
 /** Rows of `meta` that differ between members with the same state. */
 const UNHASHED_META = new Set(['consistent_index', 'term', 'storageVersion']);
 
+/** Whether the hash of a whole backend covers a row. */
+export function isHashedRow(bucket: string, key: Buffer): boolean {
+  return bucket !== 'meta' || !UNHASHED_META.has(key.toString('latin1'));
+}
+
 /**
  * Hashes the `key` bucket of a snapshot at `revision` (reference: semantics 3.8), yielding to the
  * event loop. Until it is done the index must not be compacted above `revision`.
@@ -61,7 +66,7 @@ export async function hashBackend(snapshot: BackendSnapshot, clock: Clock): Prom
   for (const bucket of BUCKETS) {
     crc = crc32c(Buffer.from(bucket, 'latin1'), crc);
     await visitRows(snapshot, bucket, LOWEST_KEY, undefined, clock, (key, value) => {
-      if (bucket !== 'meta' || !UNHASHED_META.has(key.toString('latin1'))) {
+      if (isHashedRow(bucket, key)) {
         crc = crc32c(value, crc32c(key, crc));
       }
     });
