@@ -47,10 +47,26 @@ export async function buildLmdbFile(fs: Fs, path: string, source: RowSource): Pr
   const environment = await LmdbEnvironment.open(path, { noSync: true });
   try {
     await appendAll(environment, source);
+  } catch (error) {
+    await requireSpace(fs, path);
+    throw error;
   } finally {
     await environment.close();
   }
   await syncFile(fs, path);
+}
+
+/**
+ * LMDB tells of a full disk as of a broken one: a write that was too short is an I/O error to it.
+ * @throws ErrnoException ENOSPC if the disk is full
+ */
+async function requireSpace(fs: Fs, path: string): Promise<void> {
+  const file = await fs.open(path, { write: true });
+  try {
+    await file.write([Buffer.alloc(TRANSACTION_BYTES)], await file.size());
+  } finally {
+    await file.close();
+  }
 }
 
 async function appendAll(environment: LmdbEnvironment, source: RowSource): Promise<void> {

@@ -141,7 +141,7 @@ export class LmdbEnvironment {
     return this.#transact(() => {
       for (const { bucket, rows } of batches) {
         const table = this.#tables[bucket];
-        for (const [key, value] of rows) void table.put(key, value, APPEND);
+        for (const [key, value] of rows) leaveToBatch(table.put(key, value, APPEND));
       }
     });
   }
@@ -233,13 +233,21 @@ export class LmdbEnvironment {
       const table = this.#tables[bucket];
       for (const row = batch.tables[bucket].cursor(''); row.key !== undefined; row.advance()) {
         if (row.value) {
-          void table.put(row.key, row.value);
+          leaveToBatch(table.put(row.key, row.value));
         } else {
-          void table.remove(row.key);
+          leaveToBatch(table.remove(row.key));
         }
       }
     }
   }
+}
+
+/**
+ * Trap: when a commit fails, lmdb-js rejects the promise of each write in it, and not that of the
+ * batch alone: unhandled, they would end the process before anybody hears of the failure.
+ */
+function leaveToBatch(write: Promise<boolean>): void {
+  write.catch(() => {});
 }
 
 function pagesOf(stats: TableStats): number {
