@@ -2,12 +2,16 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../base/logger.js';
 import type { Clock } from '../platform/clock.js';
+import { isSystemError } from '../platform/errno.js';
+import { fileErrorText } from '../platform/file-error-text.js';
 import type { FileHandle, Fs } from '../platform/fs.js';
+import { BackendOpenError } from '../storage/backend/backend.js';
 import { createLmdbDatabase } from '../storage/backend/lmdb-builder.js';
 import { checkLmdbFile } from '../storage/backend/lmdb-file-check.js';
 import { amendBboltFile } from '../storage/bbolt/amend-file.js';
 import { BboltFile } from '../storage/bbolt/bbolt-file.js';
 import { PageUse } from '../storage/bbolt/page-use.js';
+import { WalError } from '../storage/wal/wal-error.js';
 import { fileChunks } from './file-chunks.js';
 import { userKeyOf } from './key-rows.js';
 import { RestoreError, RestoreTarget, type TakeDirectory } from './restore/restore-target.js';
@@ -92,8 +96,8 @@ async function restoreFrom(source: FileHandle, options: SnapshotRestoreOptions):
     throw new RestoreError('snapshot missing hash but --skip-hash-check=false');
   }
   const target = await RestoreTarget.prepare(fs, dataDirectory, walDirectory, takeDirectory);
+  const path = join(target.snapDirectory, DATABASE_NAMES[format]);
   try {
-    const path = join(target.snapDirectory, DATABASE_NAMES[format]);
     await (format === 'etcd' ? restoreBbolt : restoreLmdb)(source, path, options);
     logMembers(options);
     const { snapDirectory, walDirectory: madeWal } = target;
@@ -101,8 +105,24 @@ async function restoreFrom(source: FileHandle, options: SnapshotRestoreOptions):
     await target.finish();
   } catch (error) {
     await target.discard();
-    throw error;
+    throw restoreError(error, path);
   }
+}
+
+/**
+ * What the disk refuses is told in Go's words; what is a fault of ours stays what it is.
+ * @param path what is most likely meant by an error that names none
+ */
+function restoreError(error: unknown, path: string): unknown {
+  if (error instanceof WalError || error instanceof BackendOpenError) {
+    const { cause } = error;
+    return isSystemError(cause)
+      ? restoreError(cause, path)
+      : new RestoreError(error.message, error);
+  }
+  if (!isSystemError(error)) return error;
+  const text = fileErrorText(error.syscall ?? 'write', error.path ?? path, error);
+  return new RestoreError(text, error);
 }
 
 function logMembers({ logger, cluster }: SnapshotRestoreOptions): void {
