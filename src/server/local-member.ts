@@ -230,6 +230,25 @@ export class LocalMember {
     payload: Uint8Array,
     caller: Caller = ANONYMOUS,
   ): Promise<ResultOf<Kind>> {
+    const id = this.#ids.next();
+    const { username, authRevision } = caller;
+    const entry = encodeInternalRequest({ id, username, authRevision }, kind, payload);
+    return this.#submit(id, request, entry);
+  }
+
+  /**
+   * As {@link propose}, with an entry in a form of its own.
+   * @param encode makes the entry for a request id
+   */
+  proposeEntry<Kind extends AppliedKind>(
+    request: RequestOf<Kind>,
+    encode: (id: bigint) => Buffer,
+  ): Promise<ResultOf<Kind>> {
+    const id = this.#ids.next();
+    return this.#submit(id, request, encode(id));
+  }
+
+  #submit<Result>(id: bigint, request: unknown, entry: Buffer): Promise<Result> {
     if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
     const lag = this.committedIndex - this.appliedIndex;
     if (lag > MAX_APPLY_LAG || this.#pending.size >= MAX_PENDING_REQUESTS) {
@@ -238,13 +257,10 @@ export class LocalMember {
     if (this.#pending.bytes >= MAX_PENDING_BYTES) {
       return Promise.reject(etcdError('RequestTooManyRequests'));
     }
-    const id = this.#ids.next();
-    const { username, authRevision } = caller;
-    const entry = encodeInternalRequest({ id, username, authRevision }, kind, payload);
     if (entry.length > this.#parts.settings.maxRequestBytes) {
       return Promise.reject(etcdError('RequestTooLarge'));
     }
-    const result = this.#pending.wait<ResultOf<Kind>>(id, request, entry);
+    const result = this.#pending.wait<Result>(id, request, entry);
     this.#loop.propose(id, entry, (error) => {
       this.#parts.metrics?.proposalsFailed.inc();
       this.#pending.take(id)?.reject(error);
@@ -505,13 +521,14 @@ export class LocalMember {
   }
 
   #newChanges(confState: ConfState): MembershipChanges {
-    const { cluster, node, logger } = this.#parts;
+    const { cluster, node, logger, settings } = this.#parts;
     return new MembershipChanges(
       {
         cluster,
         node,
         logger,
         pending: this.#pending,
+        maxLearners: settings.maxLearners,
         nextId: () => this.#ids.next(),
         propose: (id, change, onDropped) => this.#loop.proposeConfChange(id, change, onDropped),
         onChange: (change) => {

@@ -21,6 +21,7 @@ export function memberSettings(config: ServerConfig): OpenMemberOptions['setting
     quotaBytes: config.quotaBackendBytes,
     unsafeNoFsync: config.unsafeNoFsync,
     warningApplyMillis: config.warningApplyMillis,
+    maxLearners: config.maxLearners,
     compactionBatchLimit: config.compactionBatchLimit,
     compactionSleepMillis: config.compactionSleepMillis,
     leaseCheckpointMillis: config.features.LeaseCheckpoint ? LEASE_CHECKPOINT_MILLIS : undefined,

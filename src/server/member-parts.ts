@@ -24,6 +24,8 @@ export interface MemberSettings {
   readonly snapshotCatchUpEntries: number;
   /** Applying a request that takes longer is worth a warning, ms. */
   readonly warningApplyMillis: number;
+  /** How many learners the cluster may have; the same on all members. */
+  readonly maxLearners: number;
 }
 
 export interface MemberMetrics {

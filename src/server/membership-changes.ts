@@ -13,6 +13,8 @@ export interface MembershipChangesOptions {
   readonly node: RawNode;
   readonly logger: Logger;
   readonly pending: PendingRequests;
+  /** How many learners the cluster may have; the same on all members. */
+  readonly maxLearners: number;
   readonly nextId: () => bigint;
   readonly propose: (id: bigint, change: ConfChange, onDropped: (error: unknown) => void) => void;
   /** A change was carried out; `nodeId` 0: it was refused. */
@@ -48,8 +50,8 @@ export class MembershipChanges {
   apply(entry: Entry, isReplay: boolean): ConfState {
     // The backend's members are those after every replayed change: Raft began with them.
     if (isReplay) return this.#confState;
-    const { cluster, node, logger, onChange } = this.#options;
-    const { change, refusal } = applyMembershipChange(cluster, entry);
+    const { cluster, node, logger, maxLearners, onChange } = this.#options;
+    const { change, refusal } = applyMembershipChange(cluster, entry, maxLearners);
     if (refusal !== undefined) {
       logger.warn('rejected a configuration change', { error: refusal.message });
     }

@@ -1,24 +1,22 @@
 import type { Logger } from '../base/logger.js';
-import { API_VERSION } from '../base/version.js';
+import { ETCD_VERSION } from '../base/version.js';
 import type { Clock } from '../platform/clock.js';
 import { isEtcdError } from '../proto/errors.js';
-import {
-  ClusterMemberAttrSetRequest,
-  ClusterVersionSetRequest,
-} from '../proto/gen/membershippb/membership.js';
 import type { LocalMember } from './local-member.js';
+import { nextClusterVersion } from './membership/cluster-version.js';
+import {
+  attributesEntry,
+  type EntryForm,
+  entryForm,
+  type MemberAttributes,
+  versionEntry,
+} from './membership/entry-form.js';
 import { formatId } from './membership/member.js';
 
-/** What a member tells the others of itself. */
-export interface MemberAttributes {
-  readonly name: string;
-  readonly clientUrls: readonly string[];
-}
-
-/** The cluster version that servers of this release agree on when they are among themselves. */
-const OWN_CLUSTER_VERSION = `${API_VERSION}.0`;
 /** Time before a proposal of the start that was refused or timed out is made again, ms. */
 const RETRY_MILLIS = 100;
+/** How long a peer may take to tell its version, ms. */
+const VERSION_TIMEOUT_MILLIS = 1000;
 
 /**
  * Makes a started member known through the log, and gives the cluster its version. A member is
@@ -49,7 +47,7 @@ export async function publish(
     'publish-timeout': `${member.requestTimeoutMillis / 1000}s`,
   });
   await untilDone(
-    () => agreeOnVersion(member, logger),
+    () => updateClusterVersion(member, logger),
     clock,
     (error) => logger.warn('failed to update cluster version', { error: String(error) }),
   );
@@ -78,27 +76,58 @@ async function publishAttributes(
   { name, clientUrls }: MemberAttributes,
 ): Promise<void> {
   await member.whenLeader();
-  const request: ClusterMemberAttrSetRequest = {
-    memberID: member.cluster.localMemberId,
-    memberAttributes: { name, clientUrls: [...clientUrls] },
-  };
-  const payload = ClusterMemberAttrSetRequest.encode(request).finish();
-  await member.propose('clusterMemberAttrSet', request, payload);
+  const { localMemberId } = member.cluster;
+  const form = await formFor(member);
+  const memberAttributes = { name, clientUrls: [...clientUrls] };
+  await member.proposeEntry<'clusterMemberAttrSet'>(
+    { memberID: localMemberId, memberAttributes },
+    (id) => attributesEntry(form, id, localMemberId, memberAttributes),
+  );
 }
 
-async function agreeOnVersion(member: LocalMember, logger: Logger): Promise<void> {
+/**
+ * Gives the cluster the version of its oldest member, if this member leads and that is a later one
+ * than the cluster runs.
+ * @throws EtcdError of a proposal
+ */
+export async function updateClusterVersion(member: LocalMember, logger: Logger): Promise<void> {
+  if (!member.isLeader) return;
   const { version } = member.cluster;
-  if (!member.isLeader || version === OWN_CLUSTER_VERSION) return;
-  const field = { 'cluster-version': API_VERSION };
+  const peers = await peerReleases(member);
+  const next = nextClusterVersion(version, [ETCD_VERSION, ...peers]);
+  if (next === undefined) return;
+  const field = { 'cluster-version': next.replace(/\.0$/, '') };
   if (version === undefined) {
     logger.info('setting up initial cluster version using v3 API', field);
   }
-  const request: ClusterVersionSetRequest = { ver: OWN_CLUSTER_VERSION };
-  const payload = ClusterVersionSetRequest.encode(request).finish();
-  await member.propose('clusterVersionSet', request, payload);
+  const form = entryForm(version, peers);
+  await member.proposeEntry<'clusterVersionSet'>({ ver: next }, (id) =>
+    versionEntry(form, id, next),
+  );
   logger.info(
     version === undefined ? 'set initial cluster version' : 'updated cluster version',
     field,
   );
   logger.info('enabled capabilities for version', field);
+}
+
+/** Asks the others only where the version of the cluster leaves a choice. */
+async function formFor(member: LocalMember): Promise<EntryForm> {
+  const { version } = member.cluster;
+  return member.cluster.isAtLeast(3, 5) ? 'v3' : entryForm(version, await peerReleases(member));
+}
+
+/** The releases of the other members; undefined for one that did not tell it in time. */
+async function peerReleases({ cluster, calls }: LocalMember): Promise<(string | undefined)[]> {
+  const peers = cluster.members().filter(({ id }) => id !== cluster.localMemberId);
+  return Promise.all(
+    peers.map(async ({ peerUrls }) => {
+      try {
+        return (await calls.version(peerUrls, VERSION_TIMEOUT_MILLIS)).server;
+      } catch {
+        // Being away is an answer too: the cluster version stays where it is.
+        return undefined;
+      }
+    }),
+  );
 }

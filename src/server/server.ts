@@ -23,10 +23,11 @@ import {
 } from './listeners.js';
 import type { LocalMember } from './local-member.js';
 import { initialCluster, memberSettings, startFields } from './member-config.js';
-import { partMetrics } from './metrics/part-metrics.js';
+import { MembershipAdmin } from './membership/membership-admin.js';
+import { partMetrics, promotionMetrics } from './metrics/part-metrics.js';
 import { createRpcMetrics } from './metrics/rpc-metrics.js';
 import { createServerMetrics, type ServerMetrics } from './metrics/server-metrics.js';
-import { lonelyCalls, lonelyTransport } from './peer/alone.js';
+import { PeerSide } from './peer-side.js';
 import { nodePlatform, type ServerPlatform } from './platform.js';
 import { publish } from './publish.js';
 import {
@@ -108,6 +109,8 @@ class Server implements EtcdServer {
   readonly #transportKind: TransportKind;
   #transport: RpcTransport | undefined;
   #opened: OpenedMember | undefined;
+  #membership: MembershipAdmin | undefined;
+  #peerSide: PeerSide | undefined;
   #tokens: TokenProvider = noTokens;
   #unlock: (() => Promise<void>) | undefined;
   #audit: AuditLog | undefined;
@@ -141,7 +144,11 @@ class Server implements EtcdServer {
     const isShared = config.listenClientHttpUrls.length === 0;
     this.#clients = new PortMultiplexer({ clock, logger, rpc, ...(isShared ? { http } : {}) });
     this.#clientHttp = new PortMultiplexer({ clock, logger, http });
-    this.#peers = new PortMultiplexer({ clock, logger });
+    this.#peers = new PortMultiplexer({
+      clock,
+      logger,
+      http: (request, response) => this.#peerSide?.handle(request, response),
+    });
     this.#metricsListeners = new PortMultiplexer({
       clock,
       logger,
@@ -262,6 +269,7 @@ class Server implements EtcdServer {
       clock,
       logger: this.#logger,
       metrics: this.#metrics.audit,
+      thread: this.#platform.workerProgram('server/audit/audit-worker.js'),
       stdout: this.#stdout,
       timeoutMillis: config.requestTimeoutMillis,
     });
@@ -286,8 +294,8 @@ class Server implements EtcdServer {
           metrics: this.#metrics.backend,
           onFatal,
         }),
-      createTransport: lonelyTransport,
-      calls: lonelyCalls,
+      createTransport: this.#peerSide.createTransport,
+      calls: this.#peerSide.calls,
       metrics: partMetrics(this.#metrics),
       onFatal: (error) => this.#fail(error),
     });
@@ -311,8 +319,14 @@ class Server implements EtcdServer {
     const { member } = this;
     const { clock, random } = this.#platform;
     if (this.#opened === undefined) throw new Error('there is no member to serve');
+    const membership = new MembershipAdmin({
+      member,
+      isStrict: config.strictReconfigCheck,
+      metrics: promotionMetrics(this.#metrics),
+    });
     const methods = clientServices({
       member,
+      membership,
       watches: this.#opened.watches,
       clock,
       random,

@@ -29,6 +29,7 @@ export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
   snapshotCount: 10_000,
   snapshotCatchUpEntries: 5000,
   warningApplyMillis: 1000,
+  maxLearners: 1,
   preVote: true,
   quotaBytes: 0,
   unsafeNoFsync: false,

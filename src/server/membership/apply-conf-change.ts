@@ -21,7 +21,8 @@ export const DEFAULT_MAX_LEARNERS = 1;
 /**
  * Carries a committed configuration change into the membership. A refused one goes to Raft with
  * node id 0, which changes nothing there (reference: semantics 9).
- * @param maxLearners must be the same on all members, for all must come to the same end
+ * @param maxLearners how many learners the cluster may have; must be the same on all members, for
+ *   all must come to the same end
  * @throws Error for the second form of changes, which etcd never writes
  */
 export function applyMembershipChange(

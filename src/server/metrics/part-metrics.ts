@@ -2,6 +2,7 @@ import type { AppliedKind } from '../apply/requests.js';
 import type { PartMetrics } from '../bootstrap/open-member.js';
 import type { LocalMember } from '../local-member.js';
 import { formatId } from '../membership/member.js';
+import type { PromotionMetrics } from '../membership/membership-admin.js';
 import type { ServerMetrics } from './server-metrics.js';
 
 /** The operation names of etcd_server_apply_duration_seconds (reference: server 7). */
@@ -51,6 +52,14 @@ export function partMetrics(metrics: ServerMetrics): PartMetrics {
       observeApply: (kind, seconds, succeeded) =>
         applySeconds.with('v3', OPERATION_NAMES[kind], String(succeeded)).observe(seconds),
     },
+  };
+}
+
+/** The instruments of learners that become voters. */
+export function promotionMetrics({ server }: ServerMetrics): PromotionMetrics {
+  return {
+    promoted: server.learnerPromoteSuccesses,
+    notPromoted: (reason) => server.learnerPromoteFailures.with(reason).inc(),
   };
 }
 

@@ -122,7 +122,8 @@ function told(caller: Caller, context: CallContext): Caller {
   return caller;
 }
 
-function tokenOf({ metadata }: CallContext): string | undefined {
+/** The token that a call shows, good or bad. */
+export function tokenOf({ metadata }: CallContext): string | undefined {
   const text = metadata.get('token') ?? metadata.get('authorization');
   return text?.startsWith(BEARER) ? text.slice(BEARER.length) : text;
 }

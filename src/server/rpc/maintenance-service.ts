@@ -52,8 +52,7 @@ export function maintenanceService(member: LocalMember, callers: Callers): RpcMe
     unaryMethod(definitions.moveLeader, async ({ targetID }, context) => {
       await callers.admin(context);
       member.requireLocalLeader();
-      // Alone in its cluster, a leader can only move to itself, which is done at once.
-      if (targetID !== member.cluster.localMemberId) throw etcdError('BadLeaderTransferee');
+      await member.transferLeadership(targetID);
       return { header: undefined };
     }),
     serverStreamMethod(definitions.snapshot, async (_request, stream) => {
@@ -76,7 +75,7 @@ function status(member: LocalMember) {
     raftIndex: member.committedIndex,
     raftAppliedIndex: member.appliedIndex,
     raftTerm: member.term,
-    isLearner: false,
+    isLearner: member.isLearner,
     storageVersion: member.storageVersion,
     downgradeInfo: { enabled: false, targetVersion: '' },
     errors: statusErrors(member),

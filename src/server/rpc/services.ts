@@ -4,6 +4,7 @@ import type { PasswordHasher } from '../../platform/password-hasher.js';
 import type { Random } from '../../platform/random.js';
 import type { TokenProvider } from '../auth/token-provider.js';
 import type { LocalMember } from '../local-member.js';
+import type { MembershipAdmin } from '../membership/membership-admin.js';
 import type { WatchHub } from '../watch/watch-hub.js';
 import { authService } from './auth-service.js';
 import { Callers } from './callers.js';
@@ -24,6 +25,7 @@ export const MESSAGE_OVERHEAD_BYTES = 512 * 1024;
 
 export interface ServicesOptions {
   readonly member: LocalMember;
+  readonly membership: MembershipAdmin;
   readonly watches: WatchHub;
   readonly clock: Clock;
   readonly random: Random;
@@ -58,7 +60,7 @@ export function clientServices(options: ServicesOptions): RpcMethod[] {
       fragmentLimitBytes: maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
     }),
     ...leaseService(member, callers),
-    ...clusterService(member, callers),
+    ...clusterService({ member, membership: options.membership, callers }),
     ...maintenanceService(member, callers),
     ...authService({ ...options, callers }),
     ...healthService(),

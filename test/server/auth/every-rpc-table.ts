@@ -20,6 +20,8 @@ const FOREIGN = bytes('x1');
 const OWN_LEASE = 8n;
 const FOREIGN_LEASE = 7n;
 const FUTURE = 1_000_000;
+/** What a member advertises unless told otherwise. */
+const OWN_PEER_URL = 'http://localhost:2380';
 
 /**
  * What each caller gets: nobody, the limited user, root, root with a token from before a change of
@@ -126,10 +128,10 @@ export const ROWS: readonly Row[] = [
   row(lease.leaseKeepAlive, { ID: OWN_LEASE }, ...forOwnLeases),
   row(lease.leaseKeepAlive, { ID: 99n }, ...forAnyUser),
   row(cluster.memberList, {}, ...forAnyUser),
-  row(cluster.memberAdd, {}, ...forAdmins()),
-  row(cluster.memberRemove, {}, ...forAdmins()),
-  row(cluster.memberUpdate, {}, ...forAdmins()),
-  row(cluster.memberPromote, {}, ...forAdmins()),
+  row(cluster.memberAdd, { peerURLs: [OWN_PEER_URL] }, ...forAdmins('PeerURLExist')),
+  row(cluster.memberRemove, { ID: 99n }, ...forAdmins('MemberNotFound')),
+  row(cluster.memberUpdate, { ID: 99n }, ...forAdmins('MemberNotFound')),
+  row(cluster.memberPromote, { ID: 99n }, ...forAdmins('MemberNotFound')),
   row(maintenance.alarm, {}, ...forAnyUser),
   row(maintenance.alarm, { action: 2, alarm: 1 }, ...forAdmins()),
   row(maintenance.status, {}, ...forAnyUser),
@@ -171,13 +173,7 @@ export const ROWS: readonly Row[] = [
 ];
 
 /** What is not served yet says so to everybody; the rows tell what it will answer. */
-const NOT_SERVED: ReadonlySet<string> = new Set([
-  cluster.memberAdd.path,
-  cluster.memberRemove.path,
-  cluster.memberUpdate.path,
-  cluster.memberPromote.path,
-  maintenance.downgrade.path,
-]);
+const NOT_SERVED: ReadonlySet<string> = new Set([maintenance.downgrade.path]);
 
 /** Health knows no users at all, and a log-in needs none. */
 const NO_TOKEN_READ = /^\/grpc\.health\.|\/Authenticate$/;

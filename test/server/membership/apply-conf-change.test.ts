@@ -25,7 +25,7 @@ describe('a committed change of the membership', () => {
   afterEach(() => backend.crash());
 
   /** The name of the refusal; what Raft gets is checked too. */
-  const outcome = (entry: ReturnType<typeof changeEntry>, maxLearners?: number): string => {
+  const outcome = (entry: ReturnType<typeof changeEntry>, maxLearners = 1): string => {
     const { change, refusal } = applyMembershipChange(cluster, entry, maxLearners);
     const nodeId = 'nodeId' in change ? change.nodeId : undefined;
     expect(nodeId === 0n).toBe(refusal !== undefined);
@@ -94,7 +94,7 @@ describe('a committed change of the membership', () => {
   });
 
   it('refuses with the errors that clients see', () => {
-    const { refusal } = applyMembershipChange(cluster, add(1n));
+    const { refusal } = applyMembershipChange(cluster, add(1n), 1);
     expect(isEtcdError(refusal, 'MemberExist')).toBe(true);
   });
 });

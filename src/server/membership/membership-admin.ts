@@ -37,7 +37,7 @@ export interface ProposedChange {
 }
 
 /** What of the local member changes of the membership need. */
-export interface ChangeableMember {
+export interface AdministeredMember {
   readonly clock: Pick<Clock, 'monotonicMillis' | 'wallMillis' | 'setTimer'>;
   readonly cluster: Cluster;
   readonly transport: Pick<PeerTransport, 'activeSince'>;
@@ -52,26 +52,28 @@ export interface ChangeableMember {
   changeMembership(change: ProposedChange): Promise<readonly Member[]>;
 }
 
-export interface MemberChangesOptions {
-  readonly member: ChangeableMember;
+export interface PromotionMetrics {
+  readonly promoted: Counter;
+  /** Takes the text of the refusal. */
+  readonly notPromoted: (reason: string) => void;
+}
+
+export interface MembershipAdminOptions {
+  readonly member: AdministeredMember;
   /** `--strict-reconfig-check`. */
   readonly isStrict: boolean;
-  readonly metrics?: {
-    readonly promoted: Counter;
-    /** Takes the text of the refusal. */
-    readonly notPromoted: (reason: string) => void;
-  };
+  readonly metrics?: PromotionMetrics;
 }
 
 /**
  * Changes of the membership as an operator asks for them (reference: raft-and-peers B6). Whether
  * somebody may ask is for the caller to find out.
  */
-export class MemberChanges {
-  readonly #member: ChangeableMember;
-  readonly #options: MemberChangesOptions;
+export class MembershipAdmin {
+  readonly #member: AdministeredMember;
+  readonly #options: MembershipAdminOptions;
 
-  constructor(options: MemberChangesOptions) {
+  constructor(options: MembershipAdminOptions) {
     this.#member = options.member;
     this.#options = options;
   }
