@@ -28,14 +28,14 @@ export class RestoreTarget {
   readonly snapDirectory: string;
   readonly walDirectory: string;
   readonly #fs: Fs;
-  readonly #stage: string;
+  readonly #stages: StagePlan['stages'];
   /** What becomes what, in this order. */
   readonly #moves: readonly Move[];
   readonly #lock: { release(): Promise<void> } | undefined;
 
   private constructor(fs: Fs, plan: StagePlan, lock: { release(): Promise<void> } | undefined) {
     this.#fs = fs;
-    this.#stage = plan.stage;
+    this.#stages = plan.stages;
     this.#moves = plan.moves;
     this.#lock = lock;
     this.snapDirectory = plan.snapDirectory;
@@ -66,14 +66,16 @@ export class RestoreTarget {
     takeDirectory?: TakeDirectory,
   ): Promise<RestoreTarget> {
     const plan = await planStage(fs, dataDirectory, walDirectory);
-    await makeDirectory(fs, plan.stage);
-    const lock = await takeDirectory?.(plan.stage);
+    const [stage] = plan.stages;
+    await makeDirectory(fs, stage);
+    const lock = await takeDirectory?.(stage);
     try {
       for (const { from } of plan.moves) await fs.removeTree(from);
       await makeDirectory(fs, plan.snapDirectory);
       await makeDirectory(fs, dirname(plan.walDirectory));
     } catch (error) {
       await lock?.release();
+      for (const each of plan.stages) await fs.removeTree(each);
       throw error;
     }
     return new RestoreTarget(fs, plan, lock);
@@ -96,7 +98,7 @@ export class RestoreTarget {
     } catch (error) {
       for (const { to } of done) await this.#fs.removeTree(to);
       const [failed] = this.#moves.slice(done.length);
-      throw new RestoreError(fileErrorText('rename', failed?.from ?? this.#stage, error), error);
+      throw new RestoreError(fileErrorText('rename', failed?.from ?? '', error), error);
     }
     await this.discard();
   }
@@ -104,8 +106,7 @@ export class RestoreTarget {
   /** Removes all that was not given its name. */
   async discard(): Promise<void> {
     await this.#lock?.release();
-    for (const { from } of this.#moves) await this.#fs.removeTree(from);
-    await this.#fs.removeTree(this.#stage);
+    for (const stage of this.#stages) await this.#fs.removeTree(stage);
   }
 }
 
@@ -115,7 +116,8 @@ interface Move {
 }
 
 interface StagePlan {
-  readonly stage: string;
+  /** Directories that are gone in the end; the first is the one that is locked. */
+  readonly stages: readonly [string, ...string[]];
   readonly snapDirectory: string;
   readonly walDirectory: string;
   readonly moves: readonly Move[];
@@ -127,17 +129,19 @@ async function planStage(fs: Fs, data: string, wal: string): Promise<StagePlan> 
   const root = exists ? join(data, 'member') : data;
   const made = join(stage, 'made');
   const member = exists ? made : join(made, 'member');
-  const base = { stage, snapDirectory: join(member, 'snap') };
+  const snapDirectory = join(member, 'snap');
   const below = relative(root, wal);
   if (below !== '' && !below.startsWith('..') && !isAbsolute(below)) {
-    return { ...base, walDirectory: join(made, below), moves: [{ from: made, to: root }] };
+    const moves = [{ from: made, to: root }];
+    return { stages: [stage], snapDirectory, walDirectory: join(made, below), moves };
   }
-  const walDirectory = `${trimSlashes(wal)}${STAGE_SUFFIX}`;
+  const walStage = `${trimSlashes(wal)}${STAGE_SUFFIX}`;
+  const walDirectory = join(walStage, 'made');
   const moves = [
     { from: walDirectory, to: wal },
     { from: made, to: root },
   ];
-  return { ...base, walDirectory, moves };
+  return { stages: [stage, walStage], snapDirectory, walDirectory, moves };
 }
 
 /** Absent or empty, but for what an earlier run of ours left there. */
@@ -146,17 +150,19 @@ async function isFree(fs: Fs, directory: string): Promise<boolean> {
   if (stat === undefined) return true;
   if (!stat.isDirectory) return false;
   const names = await fs.readDirectory(directory).catch(() => undefined);
-  return names?.every((name) => name === STAGE_SUFFIX) ?? false;
+  return names?.every((name) => name.endsWith(STAGE_SUFFIX)) ?? false;
 }
 
-/** Makes a directory with those above it, each durable. */
+/** Makes a directory with those above it, each durable; or none of them. */
 async function makeDirectory(fs: Fs, path: string): Promise<void> {
   const made: string[] = [];
   try {
     for (let at = path; (await fs.stat(at)) === undefined; at = dirname(at)) made.push(at);
     await fs.makeDirectory(path, { recursive: true, mode: DIRECTORY_MODE });
-    for (const directory of made.reverse()) await fs.syncDirectory(dirname(directory));
+    for (const directory of made.toReversed()) await fs.syncDirectory(dirname(directory));
   } catch (error) {
+    const top = made.at(-1);
+    if (top !== undefined) await fs.removeTree(top);
     throw new RestoreError(fileErrorText('mkdir', path, error), error);
   }
 }
