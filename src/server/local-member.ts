@@ -1,5 +1,5 @@
 import { formatGoDuration } from '../base/go-format.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock, Timer } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
 import { AlarmRequest, type ResponseHeader } from '../proto/gen/etcdserverpb/rpc.js';
 import { ResponseHeaderEncoder } from '../proto/hot/header.js';
@@ -304,6 +304,26 @@ export class LocalMember {
   linearizableRead(): Promise<void> {
     if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
     return this.#loop.linearizableRead();
+  }
+
+  /**
+   * Resolves when all that is committed now is applied here.
+   * @throws EtcdError TimeoutWaitAppliedIndex, Stopped
+   */
+  async whenApplied(timeoutMillis: number): Promise<void> {
+    const index = this.committedIndex;
+    if (this.appliedIndex >= index) return;
+    const { clock } = this;
+    let timer: Timer | undefined;
+    const timeout = new Promise<never>((_resolve, reject) => {
+      const error = etcdError('TimeoutWaitAppliedIndex');
+      timer = clock.setTimer(timeoutMillis, () => reject(error));
+    });
+    try {
+      await Promise.race([this.#loop.whenApplied(index), timeout]);
+    } finally {
+      timer?.cancel();
+    }
   }
 
   /**

@@ -13,7 +13,7 @@ import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ServerConfig } from './config/server-config.js';
 import { createClientHandler, createMetricsHandler } from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
-import { httpOptions } from './http-options.js';
+import { httpOptions, versionSource } from './http-options.js';
 import {
   bindListeners,
   isSecure,
@@ -183,6 +183,7 @@ class Server implements EtcdServer {
       await member.stop();
       throw this.#failure.error;
     }
+    this.#beginPeers(member);
     member.start();
     for (const job of this.#jobs) job.start();
     this.#certificates?.start();
@@ -195,6 +196,18 @@ class Server implements EtcdServer {
       this.#logger,
     );
     this.#serve();
+  }
+
+  /** Peers are served before clients: only with them does the cluster elect and apply. */
+  #beginPeers(member: LocalMember): void {
+    const membership = new MembershipAdmin({
+      member,
+      isStrict: this.#config.strictReconfigCheck,
+      metrics: promotionMetrics(this.#metrics),
+    });
+    this.#membership = membership;
+    this.#peerSide?.serve(member, membership, versionSource(member));
+    this.#peers.start();
   }
 
   /** A URL with port 0 was bound to a port that only the listener knows. */
@@ -218,6 +231,13 @@ class Server implements EtcdServer {
       clock: this.#platform.clock,
       logger: this.#logger,
       notAfter: this.#metrics.tls.notAfter,
+    });
+    this.#peerSide = new PeerSide({
+      config,
+      platform: this.#platform,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      tls: tls.peer,
     });
     const bind = (group: Omit<ListenerGroup, 'logger' | 'settings'>): Promise<string[]> => {
       const settings = group.kind === 'peer' ? config.peerTls : config.clientTls;
@@ -252,6 +272,8 @@ class Server implements EtcdServer {
   async #open(): Promise<void> {
     const { fs, clock, random, passwordHasher } = this.#platform;
     const config = this.#config;
+    const peers = this.#peerSide;
+    if (peers === undefined) throw new Error('there are no listeners yet');
     this.#tokens = await createTokenProvider({
       text: config.authToken,
       simpleTtlSeconds: config.authTokenTtlSeconds,
@@ -294,8 +316,8 @@ class Server implements EtcdServer {
           metrics: this.#metrics.backend,
           onFatal,
         }),
-      createTransport: this.#peerSide.createTransport,
-      calls: this.#peerSide.calls,
+      createTransport: peers.createTransport,
+      calls: peers.calls,
       metrics: partMetrics(this.#metrics),
       onFatal: (error) => this.#fail(error),
     });
@@ -318,12 +340,10 @@ class Server implements EtcdServer {
     const config = this.#config;
     const { member } = this;
     const { clock, random } = this.#platform;
-    if (this.#opened === undefined) throw new Error('there is no member to serve');
-    const membership = new MembershipAdmin({
-      member,
-      isStrict: config.strictReconfigCheck,
-      metrics: promotionMetrics(this.#metrics),
-    });
+    const membership = this.#membership;
+    if (this.#opened === undefined || membership === undefined) {
+      throw new Error('there is no member to serve');
+    }
     const methods = clientServices({
       member,
       membership,
@@ -399,6 +419,7 @@ class Server implements EtcdServer {
 
   async #stop(): Promise<void> {
     const grace = this.#config.requestTimeoutMillis;
+    if (this.#failure === undefined) await this.#opened?.member.handOver();
     this.#opened?.watches.close();
     this.#streams.endAll(etcdError('Stopped'));
     try {
@@ -406,13 +427,14 @@ class Server implements EtcdServer {
         this.#clients.close(grace),
         this.#clientHttp.close(grace),
         this.#metricsListeners.close(0),
-        this.#peers.close(0),
       ]);
       for (const job of this.#jobs) await job.stop();
       await this.#certificates?.stop();
     } finally {
       try {
         await this.#opened?.member.stop();
+        await this.#peerSide?.close();
+        await this.#peers.close(0);
       } finally {
         await this.#audit?.close().catch((error: unknown) => {
           this.#logger.error('failed to close the audit log', { error: String(error) });

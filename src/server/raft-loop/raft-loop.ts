@@ -220,8 +220,12 @@ export class RaftLoop {
   async linearizableRead(): Promise<void> {
     if (this.#stopError !== undefined) throw this.#stopError.error;
     this.#schedule();
-    const index = await this.#reads.wait();
-    if (index > this.appliedIndex) await this.#appliedWaits.wait(index);
+    await this.whenApplied(await this.#reads.wait());
+  }
+
+  /** @throws EtcdError Stopped */
+  whenApplied(index: number): Promise<void> {
+    return index <= this.appliedIndex ? Promise.resolve() : this.#appliedWaits.wait(index);
   }
 
   /**
