@@ -1,6 +1,8 @@
 import { quoteGo } from '../../base/go-format.js';
 import { clusterId, memberId } from '../membership/identity.js';
 import { encodeMember, type Member } from '../membership/member.js';
+import type { DnsDiscovery } from './srv-discovery.js';
+import type { ServiceDiscovery } from './v3-discovery.js';
 
 /** How the first members of a cluster are told to a new one. */
 export interface InitialCluster {
@@ -12,7 +14,11 @@ export interface InitialCluster {
   readonly advertisedPeerUrls: readonly string[];
   readonly token: string;
   readonly state: 'new' | 'existing';
+  /** Where the members are told, if not here. */
+  readonly discovery?: ClusterDiscovery;
 }
+
+export type ClusterDiscovery = DnsDiscovery | ServiceDiscovery;
 
 /** What a new member begins with. */
 export interface NewMember {
