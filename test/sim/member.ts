@@ -1,0 +1,282 @@
+import { type Logger, silentLogger } from '../../src/base/logger.js';
+import type { CrashMode } from '../../src/platform/memory-fs.js';
+import type { Random } from '../../src/platform/random.js';
+import { seededRandom } from '../../src/platform/seeded-random.js';
+import { noTokens } from '../../src/server/auth/no-tokens.js';
+import { memberDirectories } from '../../src/server/bootstrap/directories.js';
+import type { InitialCluster } from '../../src/server/bootstrap/new-member.js';
+import {
+  type OpenedMember,
+  type OpenMemberOptions,
+  openMember,
+} from '../../src/server/bootstrap/open-member.js';
+import type { LocalMember } from '../../src/server/local-member.js';
+import type { PeerCalls } from '../../src/server/peer/peer-calls.js';
+import { publish } from '../../src/server/publish.js';
+import { Callers } from '../../src/server/rpc/callers.js';
+import { kvService } from '../../src/server/rpc/kv-service.js';
+import { leaseService } from '../../src/server/rpc/lease-service.js';
+import type { RpcMethod } from '../../src/server/rpc/transport.js';
+import { watchService } from '../../src/server/rpc/watch-service.js';
+import { isWalFault } from '../../src/storage/wal/wal-error.js';
+import { SimulatedDisk } from './disk.js';
+import type { Observed } from './invariants.js';
+import type { SimulatedNetwork } from './network.js';
+import { SimulatedProcess } from './process.js';
+import type { Scheduler } from './scheduler.js';
+import { Violation } from './violation.js';
+
+/** What all members of a simulated world share. */
+export interface World {
+  readonly scheduler: Scheduler;
+  readonly network: SimulatedNetwork;
+  readonly random: Random;
+  readonly settings: OpenMemberOptions['settings'];
+  /** ms between progress responses of watchers. */
+  readonly watchProgressMillis: number;
+  readonly fragmentLimitBytes: number;
+  /** How far clocks run fast or slow, as a fraction. */
+  readonly clockDrift: number;
+  readonly trace: (text: string) => void;
+  readonly loggerOf: (name: string) => Logger;
+  /** A member's process ended, for whatever reason. */
+  readonly onEnded: (member: SimulatedMember) => void;
+  readonly callsOf: (process: SimulatedProcess) => PeerCalls;
+}
+
+/** What a member has open while it runs. */
+export interface Life {
+  readonly process: SimulatedProcess;
+  readonly opened: OpenedMember;
+  readonly observed: Observed;
+  readonly methods: ReadonlyMap<string, RpcMethod>;
+  /** Whether clients may come. */
+  isServing: boolean;
+  /** Whether it was told to stop, and closes what it has open. */
+  isStopping: boolean;
+}
+
+/** A member of the simulated cluster: its disks, and the process that runs on them, if any. */
+export class SimulatedMember {
+  readonly name: string;
+  readonly id: bigint;
+  readonly peerUrl: string;
+  readonly disk: SimulatedDisk;
+  readonly #world: World;
+  readonly #initialCluster: InitialCluster;
+  #life: Life | undefined;
+  #process: SimulatedProcess | undefined;
+  #isSpoilt = false;
+  #mayFail = false;
+  #isRemoved = false;
+  #lives = 0;
+
+  constructor(world: World, name: string, initialCluster: InitialCluster, id: bigint) {
+    this.#world = world;
+    this.name = name;
+    this.id = id;
+    this.peerUrl = peerUrlOf(name);
+    this.disk = new SimulatedDisk(world.random);
+    this.#initialCluster = initialCluster;
+  }
+
+  get life(): Life | undefined {
+    return this.#life;
+  }
+
+  get process(): SimulatedProcess | undefined {
+    return this.#process;
+  }
+
+  get isServing(): boolean {
+    return this.#life?.isServing === true;
+  }
+
+  get local(): LocalMember | undefined {
+    return this.#life?.opened.member;
+  }
+
+  /** Whether noise was left on its disk, so that it may refuse to start, for good. */
+  get isSpoilt(): boolean {
+    return this.#isSpoilt;
+  }
+
+  /** Whether noise was left on its disk and it has not started since. */
+  get isGarbled(): boolean {
+    return this.#process === undefined && this.#mayFail;
+  }
+
+  /** Whether it ended because it was removed from the cluster. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
+  /** Starts the process; it opens its disks and serves some time later. */
+  start(): void {
+    if (this.#process !== undefined || this.#isSpoilt || this.#isRemoved) return;
+    const { scheduler, random, clockDrift, trace } = this.#world;
+    this.#lives++;
+    const rate = 1 + (2 * random.float() - 1) * clockDrift;
+    const process = new SimulatedProcess(
+      `${this.name}.${this.#lives}`,
+      scheduler,
+      rate,
+      // No two lives begin in the same millisecond, lest request ids be used twice.
+      this.#lives * 1000,
+    );
+    this.#process = process;
+    this.disk.attach(process);
+    trace(`${process.name} starts`);
+    this.#run(process).catch((error: unknown) => this.#endOpening(process, error));
+  }
+
+  async #run(process: SimulatedProcess): Promise<void> {
+    const opened = await this.#open(process);
+    const { member, node } = opened;
+    const id = member.cluster.localMemberId;
+    const life: Life = {
+      process,
+      opened,
+      observed: { name: process.name, id, node, member },
+      methods: new Map(this.#methods(opened).map((method) => [method.path, method])),
+      isServing: false,
+      isStopping: false,
+    };
+    this.#life = life;
+    this.#mayFail = false;
+    member.start();
+    const attributes = { name: this.name, clientUrls: [`http://${this.name}:2379`] };
+    try {
+      await publish(member, attributes, silentLogger);
+    } catch (error) {
+      if (life.isStopping) return;
+      throw error;
+    }
+    life.isServing = true;
+    this.#world.trace(`${process.name} serves`);
+  }
+
+  #open(process: SimulatedProcess): Promise<OpenedMember> {
+    const { random, settings, network, loggerOf, callsOf } = this.#world;
+    return openMember({
+      fs: this.disk.fs,
+      clock: process,
+      random: seededRandom(random.integer(2 ** 31)),
+      logger: loggerOf(process.name),
+      directories: memberDirectories('/data', ''),
+      initialCluster: this.#initialCluster,
+      settings,
+      auth: {
+        tokens: noTokens,
+        hashPlainPassword: () => {
+          throw new Error('nobody sets a password');
+        },
+      },
+      openBackend: async () => this.disk.openBackend(process),
+      createTransport: network.transportOf(process),
+      calls: callsOf(process),
+      onFatal: (error) => this.#endByItself(process, error),
+    });
+  }
+
+  #methods({ member, watches }: OpenedMember): RpcMethod[] {
+    const { settings, random, watchProgressMillis, fragmentLimitBytes } = this.#world;
+    const callers = new Callers({
+      auth: member.auth,
+      authorizer: member.authorizer,
+      tokens: noTokens,
+      clock: member.clock,
+      appliedIndex: () => member.appliedIndex,
+      timeoutMillis: member.requestTimeoutMillis,
+      trustsCertificates: false,
+    });
+    return [
+      ...kvService({
+        member,
+        callers,
+        maxTxnOps: 128,
+        maxRequestBytes: settings.maxRequestBytes,
+      }),
+      ...leaseService(member, callers),
+      ...watchService({
+        hub: watches,
+        callers,
+        authorizer: member.authorizer,
+        clock: member.clock,
+        random,
+        encodeHeader: (revision) => member.encodeHeader(revision),
+        progressIntervalMillis: watchProgressMillis,
+        fragmentLimitBytes,
+      }),
+    ];
+  }
+
+  /** Lets something go wrong with the disk that the process need not survive. */
+  breakDisk(): void {
+    this.#mayFail = true;
+    this.disk.failNextSync();
+  }
+
+  /** Ends the process between two steps, and with `lose`, `tear` or `garble` the power as well. */
+  crash(mode: CrashMode): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    this.#world.trace(`${process.name} crashes: ${mode}`);
+    this.#end(process, mode);
+  }
+
+  /** Stops the member in an orderly way. */
+  async stop(): Promise<void> {
+    const { process, life } = { process: this.#process, life: this.#life };
+    if (process === undefined || life === undefined) return;
+    this.#world.trace(`${process.name} stops`);
+    life.isServing = false;
+    life.isStopping = true;
+    try {
+      await life.opened.member.stop();
+    } catch (error) {
+      if (!this.#mayFail) throw error;
+    }
+    if (this.#process === process) this.#end(process, 'keep');
+  }
+
+  #end(process: SimulatedProcess, mode: CrashMode): void {
+    process.kill();
+    this.disk.crash(mode);
+    // A log that ends in noise may be refused at the next start.
+    this.#mayFail = mode === 'garble';
+    this.#life = undefined;
+    this.#process = undefined;
+    this.#world.onEnded(this);
+  }
+
+  /** The member itself said that it can't go on. */
+  #endByItself(process: SimulatedProcess, error: unknown): void {
+    if (this.#process !== process) return;
+    this.#world.trace(`${process.name} gives up: ${String(error)}`);
+    if (error instanceof Error && error.name === 'MemberRemovedError') this.#isRemoved = true;
+    else if (!this.#mayFail) this.#refuse('gives up', process, error);
+    this.#end(process, 'keep');
+  }
+
+  #endOpening(process: SimulatedProcess, error: unknown): void {
+    if (this.#process !== process) return;
+    this.#world.trace(`${process.name} does not start: ${String(error)}`);
+    const isNoise = (['crc-mismatch', 'undecodable', 'unexpected-eof'] as const).some((fault) =>
+      isWalFault(error, fault),
+    );
+    if (this.#mayFail && isNoise) this.#isSpoilt = true;
+    else if (!this.#mayFail) this.#refuse('does not start', process, error);
+    this.#end(process, 'keep');
+  }
+
+  #refuse(what: string, { name }: SimulatedProcess, error: unknown): void {
+    const violation = new Violation('no member fails without a cause', `${name} ${what}: ${error}`);
+    violation.cause = error;
+    this.#world.scheduler.fail(violation);
+  }
+}
+
+export function peerUrlOf(name: string): string {
+  return `http://${name}:2380`;
+}

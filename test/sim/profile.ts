@@ -1,0 +1,104 @@
+import type { CrashMode } from '../../src/platform/memory-fs.js';
+import type { Random } from '../../src/platform/random.js';
+
+/** What can go wrong. */
+export const FAULTS = [
+  'crash',
+  'blackout',
+  'isolate',
+  'one-way',
+  'split',
+  'pause',
+  'slow-disk',
+  'broken-disk',
+  'bad-network',
+  'stop',
+  'wall-clock',
+  'transfer',
+  'member-change',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** What a seed stands for: the cluster, its clients and what goes wrong. All by chance. */
+export interface Profile {
+  readonly seed: number;
+  readonly members: number;
+  readonly clients: number;
+  readonly watchers: number;
+  /** Virtual ms of faults and load. */
+  readonly durationMillis: number;
+  /** Longest time between two operations of a client, ms. */
+  readonly thinkMillis: number;
+  readonly keys: number;
+  /** Ticks of Raft, ms. */
+  readonly heartbeatMillis: number;
+  readonly electionTicks: number;
+  readonly preVote: boolean;
+  readonly snapshotCount: number;
+  readonly snapshotCatchUpEntries: number;
+  readonly walSegmentBytes: number;
+  /** What goes wrong; empty: nothing does. */
+  readonly faults: readonly Fault[];
+  /** Longest time between two faults, ms. */
+  readonly faultMillis: number;
+  readonly crashModes: readonly CrashMode[];
+  readonly clockDrift: number;
+  /** Weights of what clients do. */
+  readonly usesLeases: boolean;
+  readonly usesCompaction: boolean;
+  /** Of 100 operations that read. */
+  readonly readShare: number;
+}
+
+function pick<Item>(random: Random, items: readonly Item[]): Item {
+  return items[random.integer(items.length)] as Item;
+}
+
+function chance(random: Random, percent: number): boolean {
+  return random.integer(100) < percent;
+}
+
+/** Some of the items, in their order; at least one. */
+function some<Item>(random: Random, items: readonly Item[]): Item[] {
+  const share = 1 + random.integer(items.length);
+  const chosen = items.filter(() => random.integer(items.length) < share);
+  return chosen.length > 0 ? chosen : [pick(random, items)];
+}
+
+/** Draws a profile. */
+export function profileOf(seed: number, random: Random): Profile {
+  const members = pick(random, [1, 3, 3, 3, 3, 3, 5]);
+  const isSmall = chance(random, 50);
+  return {
+    seed,
+    members,
+    clients: 1 + random.integer(5),
+    watchers: random.integer(3),
+    durationMillis: 4000 + random.integer(8000),
+    thinkMillis: pick(random, [20, 60, 150]),
+    keys: 1 + random.integer(6),
+    heartbeatMillis: pick(random, [50, 100]),
+    electionTicks: pick(random, [5, 10]),
+    preVote: chance(random, 75),
+    snapshotCount: isSmall ? 5 + random.integer(50) : 10_000,
+    snapshotCatchUpEntries: isSmall ? random.integer(20) : 5000,
+    walSegmentBytes: pick(random, [4096, 16_384, 262_144]),
+    faults: chance(random, 5) ? [] : some(random, faultsFor(members)),
+    faultMillis: pick(random, [300, 1000, 2500]),
+    crashModes: some(random, ['keep', 'lose', 'tear', 'garble'] as const),
+    clockDrift: chance(random, 30) ? 0.05 : 0,
+    usesLeases: chance(random, 60),
+    usesCompaction: chance(random, 40),
+    readShare: pick(random, [10, 30, 60]),
+  };
+}
+
+/** One member has no network. */
+function faultsFor(members: number): readonly Fault[] {
+  if (members > 1) return FAULTS;
+  return ['crash', 'pause', 'slow-disk', 'broken-disk', 'stop', 'wall-clock'];
+}
+
+export function showProfile(profile: Profile): string {
+  return JSON.stringify(profile);
+}

@@ -1,0 +1,348 @@
+import { type Logger, silentLogger } from '../../src/base/logger.js';
+import { seededRandom } from '../../src/platform/seeded-random.js';
+import { planNewMember } from '../../src/server/bootstrap/new-member.js';
+import { MEMBER_SETTINGS } from '../support/in-memory-member.js';
+import { Chronicle } from './chronicle.js';
+import { SimulatedClient } from './client.js';
+import { Faults } from './faults.js';
+import { checkHistory } from './history-checker.js';
+import { Invariants } from './invariants.js';
+import { peerUrlOf, SimulatedMember, type World } from './member.js';
+import { SimulatedNetwork } from './network.js';
+import { type OperationRecord, showRecord } from './operations.js';
+import { SimulatedPeerCalls } from './peer-calls.js';
+import type { SimulatedProcess } from './process.js';
+import { type Profile, profileOf, showProfile } from './profile.js';
+import { type Owner, Scheduler, WORLD } from './scheduler.js';
+import { Violation } from './violation.js';
+import { checkWatch } from './watch-checker.js';
+import { WatchingClient } from './watching-client.js';
+
+/** Time that the members have to come to rest when everything works again, virtual ms. */
+const HEALING_MILLIS = 30_000;
+const LOOK_MILLIS = 50;
+/** Lines of a trace that a failure shows. */
+const TRACE_LINES = 400;
+
+/** What a run was like. */
+export interface RunReport {
+  readonly profile: Profile;
+  readonly steps: number;
+  readonly operations: number;
+  readonly answered: number;
+  readonly revisions: number;
+  readonly leaderTerms: number;
+  readonly virtualMillis: number;
+}
+
+/** A run that found something. Its text tells how to see it again. */
+export class SimulationError extends Error {
+  override readonly name = 'SimulationError';
+  readonly seed: number;
+
+  constructor(profile: Profile, cause: unknown, trace: readonly string[]) {
+    const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    super(
+      `seed ${profile.seed}: ${what}\n${showProfile(profile)}\n${trace.join('\n')}\n` +
+        `again: ETCDKIT_SIM_SEED=${profile.seed} npx vitest run test/sim/simulation.test.ts`,
+      { cause },
+    );
+    this.seed = profile.seed;
+  }
+}
+
+export interface RunOptions {
+  /** Takes down what the members log, too. */
+  readonly isVerbose?: boolean;
+  /** What of the profile is to be otherwise. */
+  readonly profile?: Partial<Profile>;
+}
+
+/**
+ * Lives through the world of a seed.
+ * @throws SimulationError if anything happened that must not
+ */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
+  const simulation = new Simulation(seed, options);
+  return simulation.run();
+}
+
+class Simulation {
+  readonly #scheduler = new Scheduler();
+  readonly #profile: Profile;
+  readonly #random;
+  readonly #network: SimulatedNetwork;
+  readonly #chronicle = new Chronicle();
+  readonly #invariants: Invariants;
+  readonly #members: SimulatedMember[] = [];
+  readonly #clients: SimulatedClient[] = [];
+  readonly #watchers: WatchingClient[] = [];
+  readonly #records: OperationRecord[] = [];
+  readonly #faults: Faults;
+  readonly #trace: string[] = [];
+  readonly #isVerbose: boolean;
+
+  constructor(seed: number, { profile = {}, isVerbose = false }: RunOptions) {
+    this.#random = seededRandom(seed);
+    this.#profile = { ...profileOf(seed, this.#random), ...profile };
+    this.#isVerbose = isVerbose;
+    this.#network = new SimulatedNetwork(this.#scheduler, this.#random);
+    this.#invariants = new Invariants(this.#scheduler, this.#chronicle);
+    this.#network.onMessage = (from, message) => this.#invariants.noteMessage(from, message);
+    this.#scheduler.afterStep = (owner) => this.#look(owner);
+    this.#makeMembers(this.#newWorld());
+    this.#makeClients();
+    this.#faults = new Faults({
+      profile: this.#profile,
+      random: this.#random,
+      scheduler: this.#scheduler,
+      network: this.#network,
+      members: () => this.#members,
+      changeMembers: () => {},
+      trace: (text) => this.#note(text),
+    });
+  }
+
+  async run(): Promise<RunReport> {
+    const onStray = (error: unknown): void =>
+      this.#scheduler.fail(new Error('a rejection that nobody handles', { cause: error }));
+    process.on('unhandledRejection', onStray);
+    try {
+      await this.#scheduler.run(this.#live());
+    } catch (error) {
+      throw new SimulationError(this.#profile, error, this.#trace.slice(-TRACE_LINES));
+    } finally {
+      process.off('unhandledRejection', onStray);
+    }
+    return {
+      profile: this.#profile,
+      steps: this.#scheduler.steps,
+      operations: this.#records.length,
+      answered: this.#records.filter(({ outcome }) => outcome.kind === 'answered').length,
+      revisions: this.#chronicle.lastRevision,
+      leaderTerms: this.#invariants.leaderTerms,
+      virtualMillis: this.#scheduler.now,
+    };
+  }
+
+  async #live(): Promise<void> {
+    const { durationMillis } = this.#profile;
+    for (const member of this.#members) member.start();
+    for (const watcher of this.#watchers) watcher.start();
+    await Promise.all([
+      ...this.#clients.map((client) => client.work(durationMillis)),
+      this.#faults.work(durationMillis),
+    ]);
+    this.#faults.heal();
+    await this.#rest();
+    await this.#verify();
+  }
+
+  /** Progress: all members serve, a client is served by each, and all have applied the same. */
+  async #rest(): Promise<void> {
+    const deadline = this.#scheduler.now + HEALING_MILLIS;
+    await this.#waitUntil('all members serve', deadline, () =>
+      this.#present().every(({ isServing }) => isServing),
+    );
+    const [client] = this.#clients;
+    for (const member of this.#present()) {
+      let count = 0;
+      for (;;) {
+        const value = `end.${member.name}.${count++}`;
+        const record = await client?.send({ kind: 'put', key: 'k0', value, lease: 0n }, member);
+        if (record?.outcome.kind === 'answered') break;
+        this.#require('every member takes writes', deadline);
+      }
+    }
+    await this.#waitUntil('all members apply the same', deadline, () => {
+      const indexes = this.#present().map(({ local }) => local?.appliedIndex);
+      return new Set(indexes).size === 1;
+    });
+    await this.#waitUntil('all watchers are told of everything', deadline, () =>
+      this.#watchers.every((watch) => this.#checkWatch(watch)),
+    );
+  }
+
+  async #waitUntil(what: string, deadline: number, isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) {
+      this.#require(what, deadline);
+      await this.#scheduler.sleep(LOOK_MILLIS);
+    }
+  }
+
+  #require(what: string, deadline: number): void {
+    if (this.#scheduler.now < deadline) return;
+    const states = this.#members.map((member) => `${member.name}: ${stateOf(member)}`);
+    throw new Violation(
+      'progress',
+      `not within ${HEALING_MILLIS} ms: ${what}\n${states.join('\n')}`,
+    );
+  }
+
+  /** Those that can still be there: not those that lost their disk or were removed. */
+  #present(): SimulatedMember[] {
+    return this.#members.filter(({ isSpoilt, isRemoved }) => !isSpoilt && !isRemoved);
+  }
+
+  #checkWatch(watch: WatchingClient): boolean {
+    const asked = this.#records.flatMap(({ operation }) =>
+      operation.kind === 'compact' ? [operation.revision] : [],
+    );
+    return checkWatch({
+      chronicle: this.#chronicle.entries,
+      compactedTo: Math.max(0, ...asked),
+      watch,
+    });
+  }
+
+  /** What must be true at the end. */
+  async #verify(): Promise<void> {
+    for (const watcher of this.#watchers) watcher.stop();
+    const model = checkHistory({ chronicle: this.#chronicle.entries, records: this.#records });
+    let first: { readonly name: string; readonly text: string } | undefined;
+    for (const { name, local } of this.#present()) {
+      if (local === undefined) continue;
+      const { hash, compactRevision } = await local.store.hashKeyValues(0);
+      if (model.currentRevision !== local.store.currentRevision) {
+        throw new Violation('equal state', `${name} is at ${local.store.currentRevision}`);
+      }
+      const leases = local.lessor
+        .list()
+        .map(({ id, keys }) => `${id}:${[...keys].sort()}`)
+        .sort();
+      const members = local.cluster.members().map(({ id, isLearner }) => `${id}${isLearner}`);
+      const text = JSON.stringify({ hash, compactRevision, leases, members });
+      first ??= { name, text };
+      if (text !== first.text) {
+        throw new Violation('equal state', `${name} has ${text}, ${first.name} ${first.text}`);
+      }
+    }
+  }
+
+  #look(owner: Owner): void {
+    for (const { life } of this.#members) {
+      if (life === undefined || life.isStopping) continue;
+      if (owner === life.process || owner === WORLD) this.#invariants.look(life.observed);
+    }
+  }
+
+  #makeMembers(world: World): void {
+    const names = Array.from({ length: this.#profile.members }, (_, at) => `m${at}`);
+    const peerUrls = new Map(names.map((name) => [name, [peerUrlOf(name)]]));
+    for (const name of names) {
+      const initial = {
+        name,
+        peerUrls,
+        advertisedPeerUrls: [peerUrlOf(name)],
+        token: 'sim',
+        state: 'new' as const,
+      };
+      this.#members.push(new SimulatedMember(world, name, initial, planNewMember(initial).memberId));
+    }
+  }
+
+  #makeClients(): void {
+    const members = (): readonly SimulatedMember[] => this.#members;
+    for (let at = 0; at < this.#profile.clients; at++) {
+      this.#clients.push(
+        new SimulatedClient({
+          name: `c${at}`,
+          profile: this.#profile,
+          network: this.#network,
+          random: this.#random,
+          members,
+          records: this.#records,
+        }),
+      );
+    }
+    for (let at = 0; at < this.#profile.watchers; at++) {
+      this.#watchers.push(
+        new WatchingClient({
+          name: `w${at}`,
+          key: at === 0 ? 'k' : 'k0',
+          end: at === 0 ? 'm' : '',
+          network: this.#network,
+          random: this.#random,
+          members,
+          onFailure: (error) => this.#scheduler.fail(error),
+        }),
+      );
+    }
+  }
+
+  #newWorld(): World {
+    const { heartbeatMillis, electionTicks, preVote, clockDrift } = this.#profile;
+    const { snapshotCount, snapshotCatchUpEntries, walSegmentBytes } = this.#profile;
+    return {
+      scheduler: this.#scheduler,
+      network: this.#network,
+      random: this.#random,
+      settings: {
+        ...MEMBER_SETTINGS,
+        heartbeatMillis,
+        electionTicks,
+        preVote,
+        snapshotCount,
+        snapshotCatchUpEntries,
+        walSegmentBytes,
+        compactionBatchLimit: 10,
+      },
+      watchProgressMillis: 300,
+      fragmentLimitBytes: 200,
+      clockDrift,
+      trace: (text) => this.#note(text),
+      loggerOf: (name) => (this.#isVerbose ? this.#loggerOf(name) : silentLogger),
+      onEnded: (member) => this.#faults.startAgain(member),
+      callsOf: (process: SimulatedProcess) =>
+        new SimulatedPeerCalls(this.#network, () => this.#members, process),
+    };
+  }
+
+  #note(text: string): void {
+    this.#trace.push(`${this.#scheduler.now.toFixed(1)} ${text}`);
+    if (this.#trace.length > 2 * TRACE_LINES) this.#trace.splice(0, TRACE_LINES);
+  }
+
+  #loggerOf(name: string): Logger {
+    const log =
+      (level: string) =>
+      (message: string, fields?: object): void => {
+        const rest =
+          fields === undefined
+            ? ''
+            : JSON.stringify(fields, (_, value) =>
+                typeof value === 'bigint' ? String(value) : value,
+              );
+        this.#note(`${name} ${level} ${message} ${rest}`);
+      };
+    const logger: Logger = {
+      debug: log('debug'),
+      info: log('info'),
+      warn: log('warn'),
+      error: log('error'),
+      fatal: log('fatal'),
+      named: () => logger,
+      at: () => logger,
+    };
+    return logger;
+  }
+}
+
+function stateOf({ local, isServing, isSpoilt, isRemoved, process }: SimulatedMember): string {
+  if (local === undefined) {
+    if (isSpoilt) return 'spoilt';
+    if (isRemoved) return 'removed';
+    return process === undefined ? 'down' : 'starting';
+  }
+  const { term, leaderId, committedIndex, appliedIndex } = local;
+  return JSON.stringify({
+    isServing,
+    term,
+    leader: leaderId.toString(16),
+    committedIndex,
+    appliedIndex,
+    revision: local.store.currentRevision,
+  });
+}
+
+export { showRecord };
