@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { EMPTY_BYTES } from '../base/bytes.js';
 import { errnoError } from '../platform/errno.js';
 import type { Fs } from '../platform/fs.js';
 import { nodeFs } from '../platform/node-fs.js';
@@ -8,6 +9,7 @@ import { LMDB_PAGE_BYTES, LmdbFileError, looksLikeLmdb } from '../storage/backen
 import { type LmdbPin, pinLmdbFile } from '../storage/backend/lmdb-pin.js';
 import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import { type BboltBucket, BboltFile } from '../storage/bbolt/bbolt-file.js';
+import type { PageUse } from '../storage/bbolt/page-use.js';
 
 /** A database file that is not what it should be; both name `file`, `offset` and `reason`. */
 export type DatabaseDamage = BboltError | LmdbFileError;
@@ -59,6 +61,8 @@ export interface Database {
   readonly bytes: number;
   /** In the order of their names. */
   buckets(options?: Pick<DatabaseWalkOptions, 'visit'>): AsyncIterable<DatabaseBucket>;
+  /** Notes the pages that are free or hold the list of them. @throws DatabaseDamage */
+  checkFreePages(use: PageUse): Promise<void>;
   /** Whether a server may have overwritten pages since the file was opened. */
   isChanged(): Promise<boolean>;
   close(): Promise<void>;
@@ -177,6 +181,10 @@ class BboltDatabase implements Database {
     for await (const bucket of this.#file.buckets(pageVisitor(visit))) yield this.#bucket(bucket);
   }
 
+  checkFreePages(use: PageUse): Promise<void> {
+    return use.checkFreelist(this.#file);
+  }
+
   isChanged(): Promise<boolean> {
     return this.#file.isChanged();
   }
@@ -250,6 +258,11 @@ class LmdbDatabase implements Database {
     }
   }
 
+  async checkFreePages(use: PageUse): Promise<void> {
+    const visit = (first: number, count: number) => use.visit(pageGroup(this, first, count));
+    for await (const _rows of this.#file.rows(this.#file.meta.freePages, { visit }));
+  }
+
   async isChanged(): Promise<boolean> {
     return this.#pin === undefined && (await this.#file.isChanged());
   }
@@ -258,4 +271,14 @@ class LmdbDatabase implements Database {
     await this.#file.close();
     await this.#pin?.release();
   }
+}
+
+/** Pages in the form that {@link PageUse} takes. */
+export function pageGroup(
+  { path, pageBytes }: Pick<Database, 'path' | 'pageBytes'>,
+  first: number,
+  count: number,
+): Parameters<PageUse['visit']>[0] {
+  const header = { id: first, overflow: count - 1, flags: 0, count: 0 };
+  return { header, site: { file: path, offset: first * pageBytes }, bytes: EMPTY_BYTES };
 }

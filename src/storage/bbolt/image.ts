@@ -163,7 +163,7 @@ class PageCounter implements PageSink {
 }
 
 /** Writes pages one behind the other into blocks. */
-class PageEncoder implements PageSink {
+export class PageEncoder implements PageSink {
   next: number;
   #block = Buffer.alloc(BLOCK_BYTES);
   #used = 0;

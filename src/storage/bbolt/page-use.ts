@@ -25,7 +25,7 @@ export class PageUse {
    * none that was met.
    * @throws BboltError
    */
-  async checkFreelist(file: BboltFile): Promise<void> {
+  async checkFreelist(file: Pick<BboltFile, 'freelist'>): Promise<void> {
     const freelist = await file.freelist();
     if (freelist === undefined) return;
     this.visit(freelist.page);
