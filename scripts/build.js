@@ -2,6 +2,7 @@
  * Builds dist/ from src/ and writes oclif.manifest.json. Runs on `npm ci`, so it stays quick.
  *
  *   dist/cli/main.js, serve-host.js   what bin/ starts
+ *   dist/server/...          programs of worker threads
  *   dist/commands/...        one file a command, in oclif's layout; shared code in dist/chunks
  *   dist/index.js, testing.js and dist/types   what others import
  *
@@ -30,6 +31,8 @@ const EXTERNAL = ['lmdb'];
 const commandFiles = readdirSync('src/commands', { recursive: true })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => `src/commands/${name}`);
+/** Programs of worker threads; `src/platform/worker-program.ts` finds them. */
+const workerFiles = ['src/server/audit/audit-worker.ts'];
 const libraryFiles = ['src/index.ts', 'src/testing.ts'].filter((name) => existsSync(name));
 
 /**
@@ -80,7 +83,13 @@ const LAZY_DEBUG = '(...words) => (0, logger_1$load().makeDebug)($1)(...words);'
 
 const bundle = await build({
   write: false,
-  entryPoints: ['src/cli/main.ts', 'src/cli/serve-host.ts', ...commandFiles, ...libraryFiles],
+  entryPoints: [
+    'src/cli/main.ts',
+    'src/cli/serve-host.ts',
+    ...commandFiles,
+    ...workerFiles,
+    ...libraryFiles,
+  ],
   outbase: 'src',
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',

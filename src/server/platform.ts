@@ -8,6 +8,7 @@ import { nodeFs } from '../platform/node-fs.js';
 import { nodeRandom } from '../platform/node-random.js';
 import type { PasswordHasher } from '../platform/password-hasher.js';
 import type { Random } from '../platform/random.js';
+import { workerProgram } from '../platform/worker-program.js';
 import type { Backend } from '../storage/backend/backend.js';
 import type { LmdbBackendMetrics } from '../storage/backend/lmdb.js';
 import { MemoryBackend } from '../storage/backend/memory.js';
@@ -32,6 +33,8 @@ export interface ServerPlatform {
   readonly passwordHasher: PasswordHasher;
   /** Reads a file that a flag names, whole. Always the machine's own. */
   readonly readConfigFile: (path: string) => Promise<Buffer>;
+  /** Finds the program of a worker thread; undefined: all runs on one thread. */
+  readonly workerProgram: (path: string) => URL | undefined;
   readonly openBackend: (request: BackendRequest) => Promise<Backend>;
   /**
    * Takes the directory for this process; call the result to give it up.
@@ -56,6 +59,7 @@ export const nodePlatform: ServerPlatform = {
   random: nodeRandom,
   passwordHasher: bcryptPasswordHasher,
   readConfigFile,
+  workerProgram,
   async openBackend(request) {
     const { LmdbBackend } = await import('../storage/backend/lmdb.js');
     return LmdbBackend.open({
@@ -82,6 +86,8 @@ export function memoryPlatform(): ServerPlatform {
     random: nodeRandom,
     passwordHasher: bcryptPasswordHasher,
     readConfigFile,
+    // A thread would not see this disk.
+    workerProgram: () => undefined,
     openBackend: async ({ batchIntervalMillis, batchLimit }) =>
       new MemoryBackend({ clock: nodeClock, batchIntervalMillis, batchLimit }),
     lockDirectory: async () => async () => {},

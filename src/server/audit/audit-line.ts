@@ -1,13 +1,21 @@
 import type { Clock } from '../../platform/clock.js';
-import { GrpcCode, grpcCodeName } from '../../proto/errors.js';
+import { GrpcCode } from '../../proto/errors.js';
 import type { AuditQueue } from './audit-queue.js';
-import type { AuditedCall } from './audited-call.js';
 import { textMember } from './json-text.js';
-import { isReadMethod, shortMethod } from './method-fields.js';
+import { isReadMethod, methodNumber } from './method-fields.js';
+import { recordBytes } from './record-chunk.js';
+import { revisionOf } from './response-revision.js';
+
+/** Who makes a call. */
+export interface AuditCaller {
+  readonly username: string;
+  readonly commonName?: string | undefined;
+  readonly peer: string;
+}
 
 /** How one request ended. */
 export interface AuditOutcome {
-  readonly call: AuditedCall;
+  readonly call: AuditCaller;
   /** When it began, on the monotonic clock, ms. */
   readonly started: number;
   /** Of the request and the response, each with a comma before it. */
@@ -19,38 +27,63 @@ export interface AuditOutcome {
 
 export interface AuditLinesOptions {
   readonly queue: AuditQueue;
-  readonly clock: Pick<Clock, 'wallMillis' | 'monotonicMillis'>;
+  readonly clock: Pick<Clock, 'monotonicMillis'>;
   /** Whether reads are written, too. */
   readonly reads: boolean;
 }
 
-/** Callers of one method whose part of the line is kept. */
+/** Callers whose part of the line is kept, by address. */
 const MAX_CALLERS = 1000;
 
-interface Caller {
-  readonly username: string;
-  readonly commonName: string;
-  readonly text: string;
+interface KnownCaller extends AuditCaller {
+  readonly members: Buffer;
 }
 
-/** `000` to `999` */
-const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, number) =>
-  String(number).padStart(3, '0'),
-);
+/** The part of a line that says who calls: made anew only when another user comes the same way. */
+export class KnownCallers {
+  readonly #callers = new Map<string, KnownCaller>();
+  #last: KnownCaller | undefined;
 
-/** Composes the lines of one method. */
+  members(call: AuditCaller): Buffer {
+    const last = this.#last;
+    if (last !== undefined && isSame(last, call)) return last.members;
+    let caller = this.#callers.get(call.peer);
+    if (caller === undefined || !isSame(caller, call)) {
+      const { username, commonName = '', peer } = call;
+      const user = textMember('user', username);
+      const cn = textMember('cn', commonName);
+      const members = Buffer.from(`${user}${cn}${textMember('peer', peer)}`);
+      caller = { username, commonName: call.commonName, peer, members };
+      if (this.#callers.size >= MAX_CALLERS) this.#callers.clear();
+      this.#callers.set(peer, caller);
+    }
+    this.#last = caller;
+    return caller.members;
+  }
+}
+
+function isSame(left: AuditCaller, right: AuditCaller): boolean {
+  return (
+    left.peer === right.peer &&
+    left.username === right.username &&
+    left.commonName === right.commonName
+  );
+}
+
+/** Hands what there is to tell of the calls of one method to the queue. */
 export class AuditLines {
   readonly isRead: boolean;
   readonly #options: AuditLinesOptions;
-  readonly #method: string;
-  /** The part of the line that says who calls, by peer. */
-  readonly #callers = new Map<string, Caller>();
-  #second = -1;
-  #secondText = '';
+  readonly #method: number;
+  readonly #callers: KnownCallers;
 
-  constructor(path: string, options: AuditLinesOptions) {
+  constructor(
+    path: string,
+    { callers, ...options }: AuditLinesOptions & { readonly callers: KnownCallers },
+  ) {
+    this.#callers = callers;
     this.isRead = isReadMethod(path);
-    this.#method = `Z","method":${JSON.stringify(shortMethod(path))}`;
+    this.#method = methodNumber(path);
     this.#options = options;
   }
 
@@ -59,40 +92,45 @@ export class AuditLines {
     return !isRead || this.#options.reads || !(code === GrpcCode.OK || code === GrpcCode.Canceled);
   }
 
-  write(outcome: AuditOutcome): void {
-    const { call, started, members, requestBytes, responseBytes, code } = outcome;
+  write({ call, started, members, requestBytes, responseBytes, code }: AuditOutcome): void {
     const { clock, queue } = this.#options;
-    const micros = Math.round((clock.monotonicMillis() - started) * 1000);
-    const millis = Math.trunc(micros / 1000);
-    queue.write(
-      `{"time":"${this.#time()}${this.#who(call)}${members},"request_bytes":${requestBytes}` +
-        `,"response_bytes":${responseBytes},"code":"${grpcCodeName(code)}","ms":${millis}` +
-        `.${THOUSANDTHS[micros - millis * 1000]}}\n`,
-    );
+    const caller = this.#callers.members(call);
+    const text = `${members},"request_bytes":${requestBytes},"response_bytes":${responseBytes}`;
+    const bytes = Buffer.byteLength(text);
+    const now = clock.monotonicMillis();
+    queue
+      .room(recordBytes(caller, bytes))
+      ?.addMembers(this.#method, code, started, now, caller, text, bytes);
   }
 
-  /** Made anew only when another user comes the same way. */
-  #who({ username, commonName = '', peer }: AuditedCall): string {
-    let caller = this.#callers.get(peer);
-    if (caller?.username !== username || caller.commonName !== commonName) {
-      const user = textMember('user', username);
-      const cn = textMember('cn', commonName);
-      const text = `${this.#method}${user}${cn}${textMember('peer', peer)}`;
-      caller = { username, commonName, text };
-      if (this.#callers.size >= MAX_CALLERS) this.#callers.clear();
-      this.#callers.set(peer, caller);
-    }
-    return caller.text;
-  }
-
-  /** RFC 3339 with milliseconds, without the `Z`. */
-  #time(): string {
-    const now = Math.trunc(this.#options.clock.wallMillis());
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#secondText = new Date(second * 1000).toISOString().slice(0, 20);
-    }
-    return `${this.#secondText}${THOUSANDTHS[now - second * 1000]}`;
+  /**
+   * As {@link write}, of a request that was carried out: its members will be read from the request,
+   * without what lies between `cut` and `cutEnd`.
+   */
+  writeExcerpt(
+    call: AuditCaller,
+    started: number,
+    request: Uint8Array,
+    cut: number,
+    cutEnd: number,
+    response: Uint8Array,
+  ): void {
+    const { clock, queue } = this.#options;
+    const caller = this.#callers.members(call);
+    const revision = revisionOf(response);
+    const now = clock.monotonicMillis();
+    queue
+      .room(recordBytes(caller, request.length))
+      ?.addExcerpt(
+        this.#method,
+        started,
+        now,
+        caller,
+        request,
+        cut,
+        cutEnd,
+        response.length,
+        revision,
+      );
   }
 }

@@ -1,4 +1,4 @@
-import { SERVICES } from '../../proto/services.js';
+import { METHODS_BY_PATH, SERVICES } from '../../proto/services.js';
 import {
   type AuditField,
   bytesField,
@@ -145,6 +145,16 @@ const READS: ReadonlySet<string> = new Set([
 /** Whether `--audit-log-reads=false` leaves calls of the method out; transactions are asked alone. */
 export function isReadMethod(path: string): boolean {
   return READS.has(path);
+}
+
+/** The methods by the numbers that records give them. */
+export const METHOD_PATHS: readonly string[] = [...METHODS_BY_PATH.keys()];
+
+/** The number of a method in a record. */
+export function methodNumber(path: string): number {
+  const number = METHOD_PATHS.indexOf(path);
+  if (number < 0) throw new Error(`no method ${path}`);
+  return number;
 }
 
 /** `/etcdserverpb.KV/Put` -> `KV/Put`. */

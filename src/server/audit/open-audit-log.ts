@@ -2,13 +2,13 @@ import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Fs } from '../../platform/fs.js';
 import { type AuditConfig, STDOUT } from '../config/audit-config.js';
-import { RotatingFile } from '../logging/rotating-file.js';
 import type { RpcMethod } from '../rpc/transport.js';
+import { openAuditFile } from './audit-file.js';
 import { auditedMethods } from './audit-log.js';
-import { type AuditMetrics, type AuditOutput, AuditQueue } from './audit-queue.js';
-
-/** The log tells who read and wrote what, so it is nobody else's business. */
-const FILE_MODE = 0o600;
+import { type AuditMetrics, AuditQueue, type AuditSink } from './audit-queue.js';
+import { AuditThread } from './audit-thread.js';
+import { BatchClock } from './batch-clock.js';
+import { type AuditOutput, LineWriter } from './line-writer.js';
 
 export interface AuditLogOptions {
   readonly config: AuditConfig;
@@ -16,6 +16,8 @@ export interface AuditLogOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: AuditMetrics;
+  /** The program of a thread that writes the file; undefined: it is written on this one. */
+  readonly thread: URL | undefined;
   /** Absent: there is none. */
   readonly stdout: ((text: string) => void) | undefined;
   /** How long a request waits for the audit log, ms. */
@@ -37,27 +39,34 @@ export interface AuditLog {
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog | undefined> {
   const { config, clock, logger, metrics, timeoutMillis } = options;
   if (config.output === undefined) return undefined;
-  const output = await openOutput(config.output, options);
-  const queue = new AuditQueue({ output, clock, logger, metrics, timeoutMillis });
+  const sink = await openSink(config.output, options);
+  logger.info('writing an audit log', {
+    output: config.output,
+    'own-thread': sink instanceof AuditThread,
+  });
+  const queue = new AuditQueue({ sink, clock, logger, metrics, timeoutMillis });
+  const batchClock = new BatchClock(clock);
   return {
-    track: (methods) => auditedMethods(methods, { queue, clock, reads: config.reads }),
+    track: (methods) => auditedMethods(methods, { queue, clock: batchClock, reads: config.reads }),
     close: () => queue.close(),
   };
 }
 
-async function openOutput(
+async function openSink(
   path: string,
-  { config, fs, clock, logger, stdout }: AuditLogOptions,
-): Promise<AuditOutput> {
+  { config, fs, clock, logger, stdout, thread }: AuditLogOptions,
+): Promise<AuditSink> {
   if (path === STDOUT) {
     if (stdout === undefined) throw new Error('there is no standard output for the audit log');
-    return standardOutput(stdout);
+    return new LineWriter(standardOutput(stdout));
   }
+  const { rotation } = config;
   try {
-    const { rotation } = config;
-    const file = await RotatingFile.open({ fs, clock, path, rotation, mode: FILE_MODE, logger });
-    await file.finishLine();
-    return file;
+    if (thread !== undefined) {
+      return await AuditThread.open({ program: thread, settings: { path, rotation }, logger });
+    }
+    const file = await openAuditFile({ path, rotation, fs, clock, logger });
+    return new LineWriter(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot open the audit log: ${reason}`);
@@ -66,9 +75,9 @@ async function openOutput(
 
 function standardOutput(stdout: (text: string) => void): AuditOutput {
   return {
-    async append(lines, from) {
-      stdout(lines.slice(from).join(''));
-      return lines.length;
+    async append(text) {
+      stdout(text.toString());
+      return text.length;
     },
     async close() {},
   };

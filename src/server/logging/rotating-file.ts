@@ -59,7 +59,7 @@ export class RotatingFile {
     // The end is asked for each time: the file may have been cut by a tool that rotates it.
     let size = await this.#handle.size();
     if (this.#options.rotation === undefined) {
-      await this.#write((from === 0 ? lines : lines.slice(from)).join(''), size);
+      await this.#write(Buffer.from((from === 0 ? lines : lines.slice(from)).join('')), size);
       return lines.length;
     }
     const limit = this.#options.rotation.maxSizeMegabytes * BYTES_PER_MEGABYTE;
@@ -76,17 +76,39 @@ export class RotatingFile {
       end += length;
     }
     const text = from === 0 && next === lines.length ? lines : lines.slice(from, next);
-    await this.#write(text.join(''), size);
+    await this.#write(Buffer.from(text.join('')), size);
     return next;
+  }
+
+  /**
+   * As {@link append}, of text that consists of whole lines.
+   * @returns bytes that are written, up to the end of a line
+   */
+  async appendText(text: Buffer): Promise<number> {
+    let size = await this.#handle.size();
+    let end = text.length;
+    const limit = (this.#options.rotation?.maxSizeMegabytes ?? 0) * BYTES_PER_MEGABYTE;
+    if (limit > 0 && size + end > limit) {
+      end = endOfLines(text, limit - size);
+      if (end === 0 && size > 0) {
+        await this.#rotate();
+        size = 0;
+        end = endOfLines(text, limit);
+      }
+      // A line that is larger than a file has one of its own.
+      if (end === 0) end = text.indexOf(NEW_LINE) + 1;
+    }
+    await this.#write(text.subarray(0, end), size);
+    return end;
   }
 
   async close(): Promise<void> {
     await this.#handle.close();
   }
 
-  async #write(text: string, position: number): Promise<void> {
+  async #write(text: Buffer, position: number): Promise<void> {
     try {
-      await this.#handle.write([Buffer.from(text)], position);
+      await this.#handle.write([text], position);
     } catch (error) {
       // A disk that is full took a part of it, which a second attempt must not repeat.
       await this.#handle.truncate(position);
@@ -138,6 +160,12 @@ export class RotatingFile {
 
 function openForAppend({ fs, path, mode }: RotatingFileOptions): Promise<FileHandle> {
   return fs.open(path, { read: true, write: true, create: true, mode });
+}
+
+/** Where the last line ends of which all lies before `limit`; 0 if none does. */
+function endOfLines(text: Buffer, limit: number): number {
+  if (limit >= text.length) return text.length;
+  return limit <= 0 ? 0 : text.lastIndexOf(NEW_LINE, limit - 1) + 1;
 }
 
 interface PathParts {

@@ -43,9 +43,9 @@ export function auditMetrics(registry: MetricRegistry) {
       'etcdkit_audit_log_lines_total',
       'The total number of lines written to the audit log.',
     ),
-    queuedCharacters: registry.gauge(
-      'etcdkit_audit_log_queued_characters',
-      'Length of the lines of the audit log that are not written yet.',
+    queuedBytes: registry.gauge(
+      'etcdkit_audit_log_queued_bytes',
+      'Size of the records that are not yet lines in the audit log.',
     ),
     waits: registry.counter(
       'etcdkit_audit_log_waits_total',

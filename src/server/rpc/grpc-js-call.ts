@@ -8,10 +8,12 @@ import type { MethodObserver, RpcCheck } from './rpc-observer.js';
 import type {
   CallContext,
   CallMetadata,
+  IdentifiedCall,
   RpcMethod,
   ServerStream,
   StreamHandler,
   UnaryHandler,
+  UnaryRecorder,
 } from './transport.js';
 
 /** Unsent bytes of a stream from which `send` returns false. */
@@ -60,9 +62,10 @@ class HeaderMetadata implements CallMetadata {
 }
 
 /** What unary and streaming calls have in common: context, deadline, status, observation. */
-abstract class GrpcJsCall implements CallContext {
+abstract class GrpcJsCall implements IdentifiedCall {
   readonly method: string;
   readonly deadlineMillis: number | undefined;
+  username = '';
   protected readonly grpc: GrpcCall;
   protected readonly observer: MethodObserver;
   protected readonly environment: CallEnvironment;
@@ -121,6 +124,10 @@ abstract class GrpcJsCall implements CallContext {
     return this.#connection.commonName;
   }
 
+  identified(username: string): void {
+    this.username = username;
+  }
+
   /** Made on first use: few handlers ask, and a controller costs more than an empty call. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
@@ -173,13 +180,20 @@ abstract class GrpcJsCall implements CallContext {
   }
 }
 
+type UnaryMethod = Extract<RpcMethod, { kind: 'unary' }>;
+
 /** Serves one unary call. */
 export class UnaryCall extends GrpcJsCall {
   readonly #handle: UnaryHandler;
+  readonly #recorder: UnaryRecorder | undefined;
 
-  constructor(handle: UnaryHandler, ...rest: ConstructorParameters<typeof GrpcJsCall>) {
+  constructor(
+    { handle, recorder }: UnaryMethod,
+    ...rest: ConstructorParameters<typeof GrpcJsCall>
+  ) {
     super(...rest);
     this.#handle = handle;
+    this.#recorder = recorder;
     this.grpc.start({
       onReceiveMetadata: () => this.grpc.startRead(),
       onReceiveMessage: (message: Buffer) => this.#receive(message),
@@ -191,17 +205,23 @@ export class UnaryCall extends GrpcJsCall {
   /** The first message is the request; what a client sends after it is never read. */
   #receive(message: Buffer): void {
     this.observer.received(message.length);
+    const recorder = this.#recorder;
+    const started = recorder?.started() ?? 0;
+    const reply = (response: Uint8Array): void => {
+      recorder?.answered(this, message, started, response);
+      this.#reply(response);
+    };
+    const fail = (error: unknown): void => {
+      recorder?.refused(this, message, started, error);
+      this.fail(error);
+    };
     try {
       this.runChecks();
-      const reply = this.#handle(message, this);
-      if (reply instanceof Uint8Array) this.#reply(reply);
-      else
-        reply.then(
-          (bytes) => this.#reply(bytes),
-          (error: unknown) => this.fail(error),
-        );
+      const answer = this.#handle(message, this);
+      if (answer instanceof Uint8Array) reply(answer);
+      else answer.then(reply, fail);
     } catch (error) {
-      this.fail(error);
+      fail(error);
     }
   }
 

@@ -168,7 +168,7 @@ export class GrpcJsTransport implements RpcTransport {
     }
     const { method } = served;
     const shared = [served, call, this.#connection, this.#headers, this.#environment] as const;
-    if (method.kind === 'unary') new UnaryCall(method.handle, ...shared);
+    if (method.kind === 'unary') new UnaryCall(method, ...shared);
     else new StreamingCall(method.handle, ...shared);
     return new DetachedCall(call);
   }

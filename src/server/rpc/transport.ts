@@ -55,6 +55,23 @@ export type UnaryHandler = (
   context: CallContext,
 ) => Uint8Array | Promise<Uint8Array>;
 
+/** A call of which somebody wanted to know who makes it. */
+export interface IdentifiedCall extends CallContext {
+  /** Empty as long as nobody was found to make the call. */
+  readonly username: string;
+}
+
+/**
+ * Told what became of each call of a unary method, right before the answer leaves. On the hot path:
+ * implementations must not throw.
+ */
+export interface UnaryRecorder {
+  /** The request is there. What this returns (a start time, say) comes back at the end. */
+  started(): number;
+  answered(call: IdentifiedCall, request: Buffer, started: number, response: Uint8Array): void;
+  refused(call: IdentifiedCall, request: Buffer, started: number, error: unknown): void;
+}
+
 /** Serves one streaming call. */
 export type StreamHandler = (stream: ServerStream) => void;
 
@@ -62,7 +79,12 @@ export type MethodKind = 'unary' | 'serverStream' | 'bidiStream';
 
 /** One RPC method of a service. */
 export type RpcMethod =
-  | { readonly path: string; readonly kind: 'unary'; readonly handle: UnaryHandler }
+  | {
+      readonly path: string;
+      readonly kind: 'unary';
+      readonly handle: UnaryHandler;
+      readonly recorder?: UnaryRecorder;
+    }
   | {
       readonly path: string;
       readonly kind: 'serverStream' | 'bidiStream';

@@ -6,14 +6,17 @@ import { etcdError } from '../../../src/proto/errors.js';
 import { SERVICES } from '../../../src/proto/services.js';
 import { auditedMethods } from '../../../src/server/audit/audit-log.js';
 import { AuditQueue } from '../../../src/server/audit/audit-queue.js';
+import { requestMembers } from '../../../src/server/audit/field-scan.js';
+import { LineWriter } from '../../../src/server/audit/line-writer.js';
+import { REQUEST_FIELDS } from '../../../src/server/audit/method-fields.js';
 import { MetricRegistry } from '../../../src/server/metrics/registry.js';
 import { auditMetrics } from '../../../src/server/metrics/service-metrics.js';
 import { guardedMethods } from '../../../src/server/rpc/checks.js';
-import type { CallContext, RpcMethod, UnaryHandler } from '../../../src/server/rpc/transport.js';
+import type { IdentifiedCall, RpcMethod, UnaryHandler } from '../../../src/server/rpc/transport.js';
 
 const { kv } = SERVICES;
 
-function contextOf(method: string): CallContext {
+function callOf(method: string): IdentifiedCall {
   return {
     method,
     metadata: { get: () => undefined },
@@ -21,25 +24,29 @@ function contextOf(method: string): CallContext {
     commonName: 'client-of-certificate',
     deadlineMillis: undefined,
     signal: new AbortController().signal,
+    username: '',
+    identified(username) {
+      Object.assign(this, { username });
+    },
   };
 }
 
-/** Serves one method; gives what calls it, and the lines so far. */
+/** Serves one method; gives what calls it as a transport does, and the lines so far. */
 function audited(path: string, handle: UnaryHandler, check: () => void = () => {}) {
-  const lines: Record<string, unknown>[] = [];
+  let text = '';
   const clock = new ManualClock();
   const queue = new AuditQueue({
     clock,
     logger: silentLogger,
     metrics: auditMetrics(new MetricRegistry()),
     timeoutMillis: 7000,
-    output: {
-      async append(texts) {
-        for (const text of texts) lines.push(JSON.parse(text));
-        return texts.length;
+    sink: new LineWriter({
+      async append(lines) {
+        text += lines.toString();
+        return lines.length;
       },
       async close() {},
-    },
+    }),
   });
   const method: RpcMethod = { path, kind: 'unary', handle };
   const [served] = auditedMethods(guardedMethods([method], [check]), {
@@ -47,14 +54,26 @@ function audited(path: string, handle: UnaryHandler, check: () => void = () => {
     clock,
     reads: true,
   });
-  if (served?.kind !== 'unary') throw new Error('no unary method');
-  const call = served.handle;
+  if (served?.kind !== 'unary' || served.recorder === undefined) throw new Error('no recorder');
+  const { recorder } = served;
   return {
     clock,
-    call: async (request: Buffer) => call(request, contextOf(path)),
-    async lines() {
+    async call(request: Buffer): Promise<void> {
+      const call = callOf(path);
+      const started = recorder.started();
+      try {
+        recorder.answered(call, request, started, await served.handle(request, call));
+      } catch (error) {
+        recorder.refused(call, request, started, error);
+        throw error;
+      }
+    },
+    async lines(): Promise<Record<string, unknown>[]> {
       await queue.close();
-      return lines;
+      return text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
     },
   };
 }
@@ -63,6 +82,19 @@ const putBytes = (key: Uint8Array, value = Buffer.alloc(0)): Buffer =>
   Buffer.from(
     kv.put.request.encode(kv.put.request.create({ key: Buffer.from(key), value })).finish(),
   );
+
+function varintBytes(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}
+
+const tagBytes = (number: number, wireType: number): Buffer =>
+  varintBytes((number << 3) | wireType);
+
+const lengthDelimited = (number: number, bytes: Buffer): Buffer =>
+  Buffer.concat([tagBytes(number, 2), varintBytes(bytes.length), bytes]);
 
 describe('a line', () => {
   it('names certificate, peer, user, lengths and time', async () => {
@@ -123,6 +155,55 @@ describe('a line', () => {
         expect(found.equals(key)).toBe(true);
         expect(JSON.stringify(line)).not.toContain('a-secret-value');
       }),
+    );
+  });
+
+  it('is the same whether a request is read here or from an excerpt', async () => {
+    const value = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
+    const field = fc
+      .tuple(fc.constantFrom(1, 2, 3, 4, 5, 7, 9, 20), fc.boolean(), value, fc.nat())
+      .map(([number, isBytes, bytes, varint]) =>
+        isBytes && number !== 3
+          ? lengthDelimited(number, bytes)
+          : Buffer.concat([tagBytes(number, 0), varintBytes(varint)]),
+      );
+    const key = fc.oneof(
+      value,
+      fc.string({ maxLength: 300 }).map((text) => Buffer.from(text)),
+    );
+    const request = fc
+      .tuple(fc.option(key), fc.option(value), fc.array(field, { maxLength: 3 }))
+      .map(([key, value, others]) =>
+        Buffer.concat([
+          ...(key === null ? [] : [lengthDelimited(1, key)]),
+          ...(value === null ? [] : [lengthDelimited(2, value)]),
+          ...others,
+        ]),
+      );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(kv.put.path, kv.range.path),
+        request,
+        async (path, bytes) => {
+          const { call, lines } = audited(path, () => Buffer.alloc(7));
+          await call(bytes);
+          const members = requestMembers(bytes, REQUEST_FIELDS.get(path) ?? []);
+          const [line] = await lines();
+          expect(line).toEqual({
+            time: expect.any(String),
+            method: path.slice(path.lastIndexOf('.') + 1),
+            user: '',
+            cn: 'client-of-certificate',
+            peer: '10.0.0.1:77',
+            ...(JSON.parse(`{${members.slice(1)}}`) as object),
+            request_bytes: bytes.length,
+            response_bytes: 7,
+            code: 'OK',
+            ms: 0,
+          });
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../../platform/clock.js';
 import { etcdError, GrpcCode, RpcError, type RpcStatus, statusOf } from '../../../proto/errors.js';
 import type { MethodObserver, RpcCheck } from '../rpc-observer.js';
-import type { CallContext, CallMetadata, RpcMethod } from '../transport.js';
+import type { CallMetadata, IdentifiedCall, RpcMethod } from '../transport.js';
 import { Http2Stream } from './http2-stream.js';
 import { MAX_HELD_BYTES } from './limits.js';
 import {
@@ -51,8 +51,9 @@ export interface CallConnection {
 }
 
 /** What unary and streaming calls have in common: context, messages, deadline, status. */
-export abstract class Http2Call extends Http2Stream implements CallContext {
+export abstract class Http2Call extends Http2Stream implements IdentifiedCall {
   readonly deadlineMillis: number | undefined;
+  username = '';
   protected readonly connection: CallConnection;
   protected readonly environment: CallEnvironment;
   protected readonly head: RequestHead;
@@ -116,6 +117,10 @@ export abstract class Http2Call extends Http2Stream implements CallContext {
 
   get commonName(): string | undefined {
     return this.connection.commonName;
+  }
+
+  identified(username: string): void {
+    this.username = username;
   }
 
   /** Made on first use: few handlers ask, and a controller costs more than an empty call. */

@@ -95,7 +95,7 @@ export class Http2Transport implements RpcTransport, TransportCore {
     if (served === undefined) return undefined;
     const { method } = served;
     return method.kind === 'unary'
-      ? new UnaryCall(method.handle, streamId, head, served, connection, this.#environment)
+      ? new UnaryCall(method, streamId, head, served, connection, this.#environment)
       : new StreamingCall(method.handle, streamId, head, served, connection, this.#environment);
   }
 

@@ -1,15 +1,21 @@
+import { EMPTY_BYTES } from '../../../base/bytes.js';
 import { GrpcCode, RpcError } from '../../../proto/errors.js';
-import type { UnaryHandler } from '../transport.js';
+import type { RpcMethod, UnaryHandler } from '../transport.js';
 import { Http2Call } from './http2-call.js';
+
+type UnaryMethod = Extract<RpcMethod, { kind: 'unary' }>;
 
 /** Serves one unary call. */
 export class UnaryCall extends Http2Call {
-  readonly #handle: UnaryHandler;
+  readonly #method: UnaryMethod;
   #received = false;
+  /** For the recorder, if there is one. */
+  #request: Buffer = EMPTY_BYTES;
+  #started = 0;
 
-  constructor(handle: UnaryHandler, ...rest: ConstructorParameters<typeof Http2Call>) {
+  constructor(method: UnaryMethod, ...rest: ConstructorParameters<typeof Http2Call>) {
     super(...rest);
-    this.#handle = handle;
+    this.#method = method;
   }
 
   /** What comes after the first message is never read. */
@@ -26,16 +32,37 @@ export class UnaryCall extends Http2Call {
   protected deliver(message: Buffer): void {
     this.#received = true;
     this.observer.received(message.length);
-    this.runChecks();
-    const reply = this.#handle(message, this);
+    const { handle, recorder } = this.#method;
+    if (recorder !== undefined) {
+      this.#request = message;
+      this.#started = recorder.started();
+    }
+    let reply: ReturnType<UnaryHandler>;
+    try {
+      this.runChecks();
+      reply = handle(message, this);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
     if (reply instanceof Uint8Array) {
-      this.sendReply(reply);
+      this.#answer(reply);
       return;
     }
     reply.then(
-      (bytes) => this.sendReply(bytes),
-      (error: unknown) => this.fail(error),
+      (response) => this.#answer(response),
+      (error: unknown) => this.#refuse(error),
     );
+  }
+
+  #answer(response: Uint8Array): void {
+    this.#method.recorder?.answered(this, this.#request, this.#started, response);
+    this.sendReply(response);
+  }
+
+  #refuse(error: unknown): void {
+    this.#method.recorder?.refused(this, this.#request, this.#started, error);
+    this.fail(error);
   }
 
   protected halfClosed(): void {
