@@ -120,12 +120,17 @@ export function requireSameUrls(
       `--initial-cluster has ${names} but missing from --initial-advertise-peer-urls=${advertised} (${difference})`,
     );
   }
+  // Trap: etcd shows the advertised URLs here as if they were the initial cluster.
+  const shown = clusterText(new Map([[name, advertisedPeerUrls]]));
   const extra = advertisedPeerUrls.filter((url) => !own.includes(url));
   if (extra.length > 0) {
-    // Trap: etcd shows the advertised URLs here as if they were the initial cluster.
-    const shown = clusterText(new Map([[name, advertisedPeerUrls]]));
     throw new Error(
       `--initial-advertise-peer-urls has ${extra.join(',')} but missing from --initial-cluster=${shown}`,
+    );
+  }
+  if (own.length !== advertisedPeerUrls.length) {
+    throw new Error(
+      `failed to resolve ${advertised} to match --initial-cluster=${shown} (${differenceText(own, advertisedPeerUrls)})`,
     );
   }
 }

@@ -13,9 +13,11 @@ export function parseUrlList(list: string): MemberUrl[] {
 /** Sorted by text, without duplicates. */
 export function uniqueUrls(urls: readonly MemberUrl[]): MemberUrl[] {
   const byText = new Map(urls.map((url) => [url.text, url]));
-  return [...byText.values()].sort((a, b) =>
-    Buffer.compare(Buffer.from(a.text), Buffer.from(b.text)),
-  );
+  return sortedUrls([...byText.values()]);
+}
+
+function sortedUrls(urls: readonly MemberUrl[]): MemberUrl[] {
+  return [...urls].sort((a, b) => Buffer.compare(Buffer.from(a.text), Buffer.from(b.text)));
 }
 
 /** Reads one URL; see {@link parseUrlList}. */
@@ -97,19 +99,18 @@ function checkHost(host: string, fault: (why: string) => Error): void {
 }
 
 /**
- * Reads `name=url,name=url,name2=url`: the peer URLs of each member. A name given twice collects
- * its URLs, as in etcd.
+ * Reads `name=url,name=url,name2=url`: the peer URLs of each member, sorted. A name given twice
+ * collects its URLs, and an empty part counts for nothing, as in etcd.
  * @throws Error with etcd's text
  */
 export function parseInitialCluster(text: string): Map<string, MemberUrl[]> {
   const urls = new Map<string, MemberUrl[]>();
-  if (text === '') return urls;
-  for (const part of text.split(',')) {
+  for (const part of text.split(',').filter((each) => each !== '')) {
     const equals = part.indexOf('=');
     const name = equals < 0 ? part : part.slice(0, equals);
-    const url = equals < 0 ? '' : part.slice(equals + 1);
-    if (url === '') throw new Error(`empty URL given for ${quoteGo(name)}`);
-    urls.set(name, uniqueUrls([...(urls.get(name) ?? []), parseMemberUrl(url)]));
+    const url = parseMemberUrl(equals < 0 ? '' : part.slice(equals + 1));
+    // Trap: a URL given twice is kept, so that whoever compares the lists can refuse it.
+    urls.set(name, sortedUrls([...(urls.get(name) ?? []), url]));
   }
   return urls;
 }
