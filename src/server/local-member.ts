@@ -477,19 +477,20 @@ export class LocalMember {
     );
   }
 
-  #newPeers({ heartbeatMillis, electionTicks }: MemberSettings): MemberPeers {
-    const { cluster, clock, logger, backend, createTransport, snapshotFiles } = this.#parts;
+  #newPeers(settings: MemberSettings): MemberPeers {
+    const { cluster, clock, logger, backend, createTransport, snapshotFiles, metrics } =
+      this.#parts;
     return new MemberPeers({
       cluster,
       clock,
       logger,
       backend,
       createTransport,
-      heartbeatMillis,
-      electionTicks,
+      ...settings,
       saveSnapshotDatabase: snapshotFiles.saveDatabase,
       applied: () => this.#appliedPoint(),
       onRemoved: () => this.#fail(new MemberRemovedError()),
+      ...(metrics === undefined ? {} : { lateHeartbeats: metrics.lateHeartbeats }),
     });
   }
 

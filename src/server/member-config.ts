@@ -14,6 +14,7 @@ export function memberSettings(config: ServerConfig): OpenMemberOptions['setting
   return {
     heartbeatMillis: config.heartbeatMillis,
     electionTicks: config.electionTicks,
+    initialElectionTickAdvance: config.initialElectionTickAdvance,
     maxRequestBytes: config.maxRequestBytes,
     snapshotCount: config.snapshotCount,
     snapshotCatchUpEntries: config.snapshotCatchUpEntries,
@@ -39,6 +40,7 @@ export function initialCluster(config: ServerConfig): InitialCluster {
     advertisedPeerUrls: config.advertisePeerUrls.map(({ text }) => text),
     token: config.initialClusterToken,
     state: config.initialClusterState,
+    ...(config.discovery === undefined ? {} : { discovery: config.discovery }),
   };
 }
 

@@ -18,6 +18,8 @@ export interface MemberSettings {
   readonly heartbeatMillis: number;
   /** Ticks without a leader before a campaign. */
   readonly electionTicks: number;
+  /** Whether a member that finds peers at its start waits less than a whole election timeout. */
+  readonly initialElectionTickAdvance: boolean;
   /** Largest entry that may be proposed, bytes. */
   readonly maxRequestBytes: number;
   readonly snapshotCount: number;
@@ -32,6 +34,7 @@ export interface MemberMetrics {
   readonly leaseExpired: Counter;
   readonly proposalsFailed: Counter;
   readonly leaderChanges: Counter;
+  readonly lateHeartbeats: Counter;
   readonly slowApplies: Counter;
   /** Takes how long a request of that kind took to apply, seconds. */
   readonly observeApply: (kind: AppliedKind, seconds: number, succeeded: boolean) => void;

@@ -30,6 +30,7 @@ export interface MemberPeersOptions {
   /** One tick of Raft, ms. */
   readonly heartbeatMillis: number;
   readonly electionTicks: number;
+  readonly initialElectionTickAdvance: boolean;
   readonly saveSnapshotDatabase: (index: number, blocks: AsyncIterable<Buffer>) => Promise<void>;
   /** What is applied in this turn. */
   readonly applied: () => AppliedPoint;
@@ -75,7 +76,7 @@ export class MemberPeers implements PeerReceiver {
   start(sink: PeerMessageSink): void {
     this.#sink = sink;
     this.transport.start();
-    this.#lookForPeers(START_LOOKS);
+    if (this.#options.initialElectionTickAdvance) this.#lookForPeers(START_LOOKS);
   }
 
   stop(): Promise<void> {

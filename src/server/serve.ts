@@ -2,8 +2,10 @@ import type { Logger } from '../base/logger.js';
 import { DirectoryLockedError } from '../platform/directory-lock.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { nodeFs } from '../platform/node-fs.js';
+import { type ConnectDiscovery, DiscoveryError } from './bootstrap/v3-discovery.js';
 import { type BuildInfo, parseServerConfig } from './config/parse-server-config.js';
 import type { ServerConfig } from './config/server-config.js';
+import { MemberRemovedError } from './local-member.js';
 import { earlyLogger, openServerLog, replayLogs } from './logging/server-logger.js';
 import type { TransportKind } from './rpc/create-transport.js';
 import { type EtcdServer, startServer } from './server.js';
@@ -19,6 +21,8 @@ export interface ServeHost {
   readonly build: BuildInfo;
   /** Text of a file; throws if it cannot be read. */
   readonly readFile: (path: string) => string;
+  /** Opens the discovery service; absent: none can be used. */
+  readonly connectDiscovery?: ConnectDiscovery;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly stderrIsTerminal: boolean;
@@ -77,6 +81,7 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
       runtimeVersion: host.build.runtime,
       stdout: host.stdout,
       ...(host.transport === undefined ? {} : { transport: host.transport }),
+      ...(host.connectDiscovery === undefined ? {} : { connectDiscovery: host.connectDiscovery }),
       onFatal: fail,
     });
   } catch (error) {
@@ -89,6 +94,8 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
     failed.then((error) => ({ error })),
   ]);
   if ('error' in end) {
+    // Trap: to be removed is no failure of the process; scripts see 0.
+    if (end.error instanceof MemberRemovedError) return { kind: 'exit', code: 0 };
     logger.fatal('server ended', { error: text(end.error) });
     return { kind: 'exit', code: 1 };
   }
@@ -109,8 +116,20 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
 function explainStart(error: unknown, config: ServerConfig, logger: Logger): void {
   if (error instanceof DirectoryLockedError) {
     logger.fatal('discovery failed', {
-      error: `data directory ${config.dataDir} is in use by another etcdkit server; stop it, or choose another --data-dir`,
+      error: `data directory ${config.dataDir} is in use by another server; stop it, or choose another --data-dir`,
     });
+    return;
+  }
+  logger.error('bootstrap failed', { error: text(error) });
+  if (error instanceof DiscoveryError) {
+    const { discovery } = config;
+    logger.warn('failed to bootstrap; discovery token was already used', {
+      ...(discovery?.kind === 'service'
+        ? { 'discovery-token': discovery.token, 'discovery-endpoints': discovery.endpoints }
+        : {}),
+      error: error.message,
+    });
+    logger.warn('do not reuse discovery token; generate a new one to bootstrap a cluster');
     return;
   }
   logger.fatal('discovery failed', { error: text(error) });

@@ -10,6 +10,7 @@ import type { TokenProvider } from './auth/token-provider.js';
 import { type BackgroundJob, backgroundJobs } from './background-jobs.js';
 import { makeDurableDirectory, memberDirectories } from './bootstrap/directories.js';
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
+import type { ConnectDiscovery } from './bootstrap/v3-discovery.js';
 import type { ServerConfig } from './config/server-config.js';
 import { createClientHandler, createMetricsHandler } from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
@@ -21,7 +22,7 @@ import {
   prepareTls,
   watchedFiles,
 } from './listeners.js';
-import type { LocalMember } from './local-member.js';
+import { type LocalMember, MemberRemovedError } from './local-member.js';
 import { initialCluster, memberSettings, startFields } from './member-config.js';
 import { MembershipAdmin } from './membership/membership-admin.js';
 import { partMetrics, promotionMetrics } from './metrics/part-metrics.js';
@@ -37,6 +38,7 @@ import {
   requiresLeader,
 } from './rpc/checks.js';
 import { createTransport, type TransportKind } from './rpc/create-transport.js';
+import { guardLearner } from './rpc/learner-guard.js';
 import { OpenStreams } from './rpc/open-streams.js';
 import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
@@ -53,6 +55,8 @@ export interface StartServerOptions {
   readonly stdout?: (text: string) => void;
   /** What serves calls; default: our own HTTP/2. */
   readonly transport?: TransportKind;
+  /** Opens the discovery service; absent: none can be used. */
+  readonly connectDiscovery?: ConnectDiscovery;
   /** The running server can't go on; it has stopped serving when this is called. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -96,6 +100,7 @@ class Server implements EtcdServer {
   readonly #platform: ServerPlatform;
   readonly #onFatal: (error: unknown) => void;
   readonly #stdout: ((text: string) => void) | undefined;
+  readonly #connectDiscovery: ConnectDiscovery | undefined;
   readonly #metrics: ServerMetrics;
   readonly #clients: PortMultiplexer;
   /** HTTP alone, where --listen-client-http-urls asks for it. */
@@ -128,6 +133,7 @@ class Server implements EtcdServer {
     this.#platform = platform;
     this.#onFatal = onFatal;
     this.#stdout = options.stdout;
+    this.#connectDiscovery = options.connectDiscovery;
     this.#transportKind = options.transport ?? 'http2';
     this.#metrics = createServerMetrics({
       serverVersion: ETCD_VERSION,
@@ -302,6 +308,8 @@ class Server implements EtcdServer {
       logger: this.#logger,
       directories,
       initialCluster: initialCluster(config),
+      forcesNewCluster: config.forceNewCluster,
+      connectDiscovery: this.#connectDiscovery,
       settings: memberSettings(config),
       auth: {
         tokens: this.#tokens,
@@ -360,7 +368,7 @@ class Server implements EtcdServer {
       bcryptCost: config.bcryptCost,
       trustsCertificates: config.clientTls.clientCertAuth,
     });
-    const tracked = this.#leaderStreams.track(methods);
+    const tracked = this.#leaderStreams.track(guardLearner(methods, member));
     const checks = [clientVersionCheck, requireLeaderCheck(member)];
     const handler = httpOptions(member, this.#metrics, config, this.#logger);
     const clientHandler = createClientHandler(handler);
@@ -408,9 +416,13 @@ class Server implements EtcdServer {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
-    this.#logger.error('the member cannot go on', {
-      error: error instanceof Error ? error.message : String(error),
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof MemberRemovedError) {
+      this.#logger.warn('server error', { error: message });
+      this.#logger.warn('data-dir used by this member must be removed');
+    } else {
+      this.#logger.error('the member cannot go on', { error: message });
+    }
     this.stop().then(
       () => this.#onFatal(error),
       () => this.#onFatal(error),

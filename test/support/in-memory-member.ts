@@ -9,8 +9,8 @@ import {
   type OpenMemberOptions,
   openMember,
 } from '../../src/server/bootstrap/open-member.js';
-import { lonelyCalls, lonelyTransport } from '../../src/server/peer/alone.js';
 import { MemoryBackend, MemoryDisk } from '../../src/storage/backend/memory.js';
+import { lonelyCalls, lonelyTransport } from './lonely-peers.js';
 
 /** What one in-memory member after another runs on. */
 export interface MemberDisks {
@@ -25,6 +25,7 @@ export function newDisks(): MemberDisks {
 export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
   heartbeatMillis: 100,
   electionTicks: 10,
+  initialElectionTickAdvance: true,
   maxRequestBytes: 1_572_864,
   snapshotCount: 10_000,
   snapshotCatchUpEntries: 5000,

@@ -1,12 +1,12 @@
 import { nodeClock } from '../../src/platform/node-clock.js';
 import type { OpenedMember, OpenMemberOptions } from '../../src/server/bootstrap/open-member.js';
-import { lonelyCalls } from '../../src/server/peer/alone.js';
 import type {
   CreatePeerTransport,
   PeerReceiver,
   PeerTransport,
 } from '../../src/server/peer/peer-transport.js';
 import { type MemberDisks, newDisks, openInMemory } from './in-memory-member.js';
+import { lonelyCalls } from './lonely-peers.js';
 
 /** Connects members of one process, without delay and without loss unless a link is cut. */
 export class MemoryNetwork {

@@ -48,6 +48,7 @@ export function partMetrics(metrics: ServerMetrics): PartMetrics {
       leaseExpired: metrics.lease.expired,
       proposalsFailed,
       leaderChanges,
+      lateHeartbeats: metrics.server.heartbeatSendFailures,
       slowApplies,
       observeApply: (kind, seconds, succeeded) =>
         applySeconds.with('v3', OPERATION_NAMES[kind], String(succeeded)).observe(seconds),

@@ -1,5 +1,5 @@
-import type { PeerCalls } from './peer-calls.js';
-import type { PeerTransport } from './peer-transport.js';
+import type { PeerCalls } from '../../src/server/peer/peer-calls.js';
+import type { PeerTransport } from '../../src/server/peer/peer-transport.js';
 
 /** The transport of a member that is alone: there is nobody to send to. */
 export function lonelyTransport(): PeerTransport {
