@@ -101,16 +101,17 @@ export class SnapshotSender {
     const watch = new StallWatch(request, this.#context);
     const onAbort = (): void => void request.destroy(new Error('stopping'));
     signal.addEventListener('abort', onAbort);
+    const answered = responseTo(request).then((answer) => checkPosted(clock, answer, url + path));
+    const written = writeBody(request, head, database, watch);
     try {
-      const response = responseTo(request);
       // A refusal may come while the body is still on its way; it says more than the broken pipe.
-      const refused = response.then((early) => checkPosted(clock, early, url + path));
-      await Promise.race([refused, writeBody(request, head, database, watch)]);
-      await refused;
+      await Promise.all([answered, written]);
     } finally {
       watch.stop();
       signal.removeEventListener('abort', onAbort);
       request.destroy();
+      // Nobody may close the database while it is being read.
+      await Promise.allSettled([answered, written]);
     }
   }
 

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { nodeClock } from '../../../src/platform/node-clock.js';
 import {
   EMPTY_CONF_STATE,
   type Entry,
@@ -20,6 +19,7 @@ import {
   startPeerMember,
   until,
 } from '../../support/peer-member.js';
+import { askPeer, introduction } from '../../support/peer-request.js';
 import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
 import { sharedPath } from '../../support/shared.js';
 
@@ -167,9 +167,9 @@ describe.skipIf(!hasRealEtcd)('beside a real etcd', () => {
     stranger.transport.addPeer(realId, [url]);
     stranger.transport.start();
     await until('it is dialed', () => stranger.logger.lines.length > 0);
-    const request = (path: string, headers: http.OutgoingHttpHeaders = {}, method = 'GET') =>
-      ask(real.ports.peer, path, { ...baseHeaders(0xabcn, own), ...headers }, method);
-    const stream = (kind: string, from: string, headers: http.OutgoingHttpHeaders = {}) =>
+    const request = (path: string, headers: OutgoingHttpHeaders = {}, method = 'GET') =>
+      askPeer(real.ports.peer, path, { ...introduction(0xabcn, own), ...headers }, method);
+    const stream = (kind: string, from: string, headers: OutgoingHttpHeaders = {}) =>
       request(`/raft/stream/${kind}/${from}`, { 'X-Raft-To': formatId(realId), ...headers });
     // What etcd itself answers, our own endpoints answer too: see raft-endpoints.test.ts.
     expect(await stream('msgapp', 'abc')).toMatchObject({
@@ -235,47 +235,3 @@ describe.skipIf(!hasRealEtcd)('beside a real etcd', () => {
     60_000,
   );
 });
-
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly version: string | undefined;
-}
-
-function baseHeaders(from: bigint, cluster: bigint): http.OutgoingHttpHeaders {
-  return {
-    'X-Server-From': formatId(from),
-    'X-Server-Version': '3.7.1',
-    'X-Min-Cluster-Version': '3.0.0',
-    'X-Etcd-Cluster-ID': formatId(cluster),
-  };
-}
-
-function ask(
-  port: number,
-  path: string,
-  headers: http.OutgoingHttpHeaders,
-  method: string,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = http.request({ host: '127.0.0.1', port, path, headers, method, agent: false });
-    const timer = nodeClock.setTimer(5000, () => request.destroy(new Error('no answer')));
-    request.on('error', reject);
-    request.on('response', (response) => {
-      let body = '';
-      response.on('data', (chunk: Buffer) => {
-        body += chunk.toString();
-      });
-      response.on('end', () => {
-        timer.cancel();
-        const version = response.headers['x-server-version'];
-        resolve({
-          status: response.statusCode ?? 0,
-          body,
-          version: typeof version === 'string' ? version : undefined,
-        });
-      });
-    });
-    request.end();
-  });
-}
