@@ -235,6 +235,10 @@ export class WalWriter {
   async #finish(): Promise<void> {
     try {
       await this.#write();
+    } catch (error) {
+      // What is told of must be this, not that the writer is closed from now on.
+      this.#failure ??= writeFailed(error, this.#current.name);
+      throw error;
     } finally {
       this.#failure ??= new WalError('closed', 'wal: closed', { file: this.#directory });
       await this.#next.discard();

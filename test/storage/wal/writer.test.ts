@@ -267,6 +267,19 @@ describe('WalWriter', () => {
     expect(await readEntries(fs)).toHaveLength(acknowledged + 1);
   });
 
+  it('says what went wrong when the last write fails', async () => {
+    const fs = new MemoryFs();
+    const writer = await createWriter(fs);
+    await writer.save(state(1, 0), entries(1, 1));
+    // A new commit index alone is not written before it must be.
+    await writer.save(state(1, 1), []);
+    fs.failNext({ operation: 'sync', code: 'EIO' });
+    await expect(writer.close()).rejects.toMatchObject({
+      fault: 'write-failed',
+      cause: { code: 'EIO' },
+    });
+  });
+
   it('refuses to be used after it was closed', async () => {
     const writer = await createWriter(new MemoryFs());
     const closing = writer.close();
