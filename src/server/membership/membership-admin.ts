@@ -184,6 +184,7 @@ export class MembershipAdmin {
           return await calls.promote(leader.peerUrls, id, authorization, remaining);
         }
       } catch (error) {
+        // Else it could not be reached or leads no longer; the next one may.
         if (error instanceof EtcdError && FINAL_REFUSALS.includes(error.reason)) throw error;
       }
       await this.#pause(FORWARD_RETRY_MILLIS);
