@@ -124,7 +124,7 @@ export class StreamWriter {
       connection.lastProgress = this.#context.clock.monotonicMillis();
     }
     const { response } = connection;
-    response.cork();
+    // All that is written in one turn leaves together: Node corks a chunked response by itself.
     for (const part of parts) {
       connection.openWrites++;
       response.write(part, () => {
@@ -132,7 +132,6 @@ export class StreamWriter {
         connection.lastProgress = this.#context.clock.monotonicMillis();
       });
     }
-    response.uncork();
   }
 
   #lose(connection: Connection, reason: string, action = 'write'): void {
