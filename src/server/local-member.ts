@@ -3,7 +3,6 @@ import type { Clock, Timer } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
 import { AlarmRequest, type ResponseHeader } from '../proto/gen/etcdserverpb/rpc.js';
 import { ResponseHeaderEncoder } from '../proto/hot/header.js';
-import { encodeInternalRequest } from '../proto/hot/internal-request.js';
 import type { ConfChange } from '../raft/confchange/conf-change.js';
 import type { RaftStatus } from '../raft/status.js';
 import { type ConfState, NONE, type Snapshot } from '../raft/types.js';
@@ -15,27 +14,22 @@ import { EntryApplier } from './apply/entry-applier.js';
 import type { AppliedKind, RequestOf, ResultOf } from './apply/requests.js';
 import { ANONYMOUS, type Caller } from './auth/caller.js';
 import { Leadership } from './leadership.js';
+import { LeadershipTransfer } from './leadership-transfer.js';
 import { MemberLeases } from './member-leases.js';
 import type { MemberParts, MemberSettings } from './member-parts.js';
 import { MemberPeers } from './member-peers.js';
-import { formatId, type Member } from './membership/member.js';
+import type { Member } from './membership/member.js';
 import { MembershipChanges } from './membership-changes.js';
 import type { PeerCalls } from './peer/peer-calls.js';
 import type { PeerTransport } from './peer/peer-transport.js';
 import { PendingRequests } from './pending-requests.js';
+import { Proposals } from './proposals.js';
 import { RaftLoop } from './raft-loop/raft-loop.js';
 import { RequestIdGenerator } from './request-id.js';
 import { timeoutError } from './request-timeout.js';
 import { DiskSnapshots } from './snapshots/disk-snapshots.js';
 import type { AppliedPoint } from './snapshots/outgoing-snapshots.js';
 import { StorageVersion } from './storage-version.js';
-
-/** Committed entries that may wait to be applied before proposals are refused. */
-export const MAX_APPLY_LAG = 5000;
-/** Requests that may be on their way through the log at a time. */
-export const MAX_PENDING_REQUESTS = 100_000;
-/** Bytes of their entries. */
-export const MAX_PENDING_BYTES = 512 * 1024 * 1024;
 
 /** This member was taken out of its cluster and can never come back. */
 export class MemberRemovedError extends Error {
@@ -74,6 +68,8 @@ export class LocalMember {
   readonly #leadership: Leadership;
   readonly #peers: MemberPeers;
   readonly #changes: MembershipChanges;
+  readonly #proposals: Proposals;
+  readonly #transfer: LeadershipTransfer;
   /** The term in which this member's leadership was confirmed by an applied entry; 0: never. */
   #confirmedTerm = 0;
   #stopping: Promise<void> | undefined;
@@ -115,6 +111,8 @@ export class LocalMember {
     this.#peers = this.#newPeers(settings);
     this.#changes = this.#newChanges(parts.confState);
     this.#loop = this.#newLoop(settings);
+    this.#proposals = this.#newProposals(settings);
+    this.#transfer = this.#newTransfer();
     this.#snapshots = this.#newSnapshots(settings);
     this.#space = this.#newSpaceGuard();
     this.leases = new MemberLeases({
@@ -230,10 +228,7 @@ export class LocalMember {
     payload: Uint8Array,
     caller: Caller = ANONYMOUS,
   ): Promise<ResultOf<Kind>> {
-    const id = this.#ids.next();
-    const { username, authRevision } = caller;
-    const entry = encodeInternalRequest({ id, username, authRevision }, kind, payload);
-    return this.#submit(id, request, entry);
+    return this.#proposals.propose(kind, request, payload, caller);
   }
 
   /**
@@ -244,28 +239,7 @@ export class LocalMember {
     request: RequestOf<Kind>,
     encode: (id: bigint) => Buffer,
   ): Promise<ResultOf<Kind>> {
-    const id = this.#ids.next();
-    return this.#submit(id, request, encode(id));
-  }
-
-  #submit<Result>(id: bigint, request: unknown, entry: Buffer): Promise<Result> {
-    if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
-    const lag = this.committedIndex - this.appliedIndex;
-    if (lag > MAX_APPLY_LAG || this.#pending.size >= MAX_PENDING_REQUESTS) {
-      return Promise.reject(etcdError('RequestTooManyRequests'));
-    }
-    if (this.#pending.bytes >= MAX_PENDING_BYTES) {
-      return Promise.reject(etcdError('RequestTooManyRequests'));
-    }
-    if (entry.length > this.#parts.settings.maxRequestBytes) {
-      return Promise.reject(etcdError('RequestTooLarge'));
-    }
-    const result = this.#pending.wait<Result>(id, request, entry);
-    this.#loop.propose(id, entry, (error) => {
-      this.#parts.metrics?.proposalsFailed.inc();
-      this.#pending.take(id)?.reject(error);
-    });
-    return result;
+    return this.#proposals.proposeEntry(request, encode);
   }
 
   /**
@@ -283,18 +257,7 @@ export class LocalMember {
    * @throws EtcdError BadLeaderTransferee, TimeoutLeaderTransfer, Stopped
    */
   transferLeadership(to: bigint): Promise<void> {
-    const member = this.cluster.member(to);
-    if (member === undefined || member.isLearner) {
-      return Promise.reject(etcdError('BadLeaderTransferee'));
-    }
-    this.#parts.logger.info('leadership transfer starting', {
-      'local-member-id': formatId(this.cluster.localMemberId),
-      'current-leader-member-id': formatId(this.leaderId),
-      'transferee-member-id': formatId(to),
-    });
-    const done = this.#leadership.whenLedBy(to, this.requestTimeoutMillis);
-    this.#loop.transferLeader(to);
-    return done;
+    return this.#transfer.transferTo(to);
   }
 
   /**
@@ -360,24 +323,9 @@ export class LocalMember {
     return this.#stopping;
   }
 
-  /**
-   * Hands the leadership over before a planned stop, so that the others need not wait for an
-   * election. Whether that works or not, the stop goes on (reference: raft-and-peers B7).
-   */
-  async handOver(): Promise<void> {
-    if (this.#stopError !== undefined || !this.isLeader) return;
-    const voters = this.cluster.members().filter(({ isLearner }) => !isLearner);
-    if (voters.length < 2) return;
-    const successor = longestConnected(voters, this.transport);
-    try {
-      if (successor === undefined) throw etcdError('Unhealthy');
-      await this.transferLeadership(successor);
-    } catch (error) {
-      this.#parts.logger.warn('leadership transfer failed', {
-        'local-member-id': formatId(this.cluster.localMemberId),
-        error: String(error),
-      });
-    }
+  /** Hands the leadership over, if it can, before a planned stop. */
+  handOver(): Promise<void> {
+    return this.#stopError === undefined ? this.#transfer.handOver() : Promise.resolve();
   }
 
   async #stop(): Promise<void> {
@@ -455,6 +403,30 @@ export class LocalMember {
       },
       snapshotIndex,
     );
+  }
+
+  #newProposals({ maxRequestBytes }: MemberSettings): Proposals {
+    return new Proposals({
+      pending: this.#pending,
+      nextId: () => this.#ids.next(),
+      maxRequestBytes,
+      applyLag: () => this.committedIndex - this.appliedIndex,
+      stopError: () => this.#stopError,
+      propose: (id, entry, onDropped) => this.#loop.propose(id, entry, onDropped),
+      failed: this.#parts.metrics?.proposalsFailed,
+    });
+  }
+
+  #newTransfer(): LeadershipTransfer {
+    const { cluster, logger } = this.#parts;
+    return new LeadershipTransfer({
+      cluster,
+      leadership: this.#leadership,
+      transport: this.transport,
+      logger,
+      timeoutMillis: this.requestTimeoutMillis,
+      transfer: (to) => this.#loop.transferLeader(to),
+    });
   }
 
   #newSnapshots(settings: MemberSettings): DiskSnapshots {
@@ -590,18 +562,4 @@ export class LocalMember {
     this.#parts.metrics?.leaderChanges.inc();
     this.#loop.failReads(etcdError('LeaderChanged'));
   }
-}
-
-/** The member that is most likely to hold all of the log; undefined if none is connected. */
-function longestConnected(
-  voters: readonly Member[],
-  transport: Pick<PeerTransport, 'activeSince'>,
-): bigint | undefined {
-  let longest: { readonly id: bigint; readonly since: number } | undefined;
-  for (const { id } of voters) {
-    const since = transport.activeSince(id);
-    if (since === undefined) continue;
-    if (longest === undefined || since < longest.since) longest = { id, since };
-  }
-  return longest?.id;
 }
