@@ -56,6 +56,8 @@ export interface SnapshotRestoreOptions {
   readonly takeDirectory?: TakeDirectory;
   /** Told now and then how many bytes of how many are done. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Ends the restore, which then rejects with the reason; what was made is removed. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -102,6 +104,7 @@ async function restoreFrom(source: FileHandle, options: SnapshotRestoreOptions):
     logMembers(options);
     const { snapDirectory, walDirectory: madeWal } = target;
     await writeRestoredLog({ fs, clock, walDirectory: madeWal, snapDirectory }, cluster);
+    options.signal?.throwIfAborted();
     await target.finish();
   } catch (error) {
     await target.discard();
@@ -157,15 +160,22 @@ async function restoreBbolt(
     await copy.close();
   }
   await amendBboltFile(fs, path, amendment);
-  await checkBbolt(fs, path);
+  await checkBbolt(fs, path, options.signal);
+}
+
+/** @throws the reason to stop, if there is one */
+function report({ onProgress, signal }: SnapshotRestoreOptions, done: number, total: number): void {
+  signal?.throwIfAborted();
+  onProgress?.(done, total);
 }
 
 /** Writes what is before the hash, and compares the hash. */
 async function copyPages(
   source: FileHandle,
   path: string,
-  { fs, skipsHashCheck, onProgress = () => {} }: SnapshotRestoreOptions,
+  options: SnapshotRestoreOptions,
 ): Promise<void> {
+  const { fs, skipsHashCheck } = options;
   const size = await source.size();
   const end = hasTrailingHash(size) ? size - HASH_BYTES : size;
   const hash = skipsHashCheck ? undefined : createHash('sha256');
@@ -177,7 +187,7 @@ async function copyPages(
       hash?.update(chunk);
       await writing;
       written += chunk.length;
-      onProgress(written, size);
+      report(options, written, size);
     }
   } finally {
     await file.close();
@@ -194,13 +204,14 @@ async function compareHash(computed: Buffer, source: FileHandle, at: number): Pr
 }
 
 /** Walks over all that was made, as bbolt's own check does. @throws BboltError */
-async function checkBbolt(fs: Fs, path: string): Promise<void> {
+async function checkBbolt(fs: Fs, path: string, signal?: AbortSignal): Promise<void> {
   const file = await BboltFile.open(fs, path);
   try {
     const use = new PageUse(file.pageCount);
     for await (const bucket of file.buckets(use.visit)) {
       const isKeys = bucket.name.toString('latin1') === 'key';
       for await (const rows of file.rows(bucket, use.visit)) {
+        signal?.throwIfAborted();
         if (isKeys) for (const row of rows) userKeyOf(row, path);
       }
     }
@@ -215,15 +226,15 @@ async function restoreLmdb(
   path: string,
   options: SnapshotRestoreOptions,
 ): Promise<void> {
-  const { fs, skipsHashCheck, logger, onProgress = () => {} } = options;
+  const { fs, skipsHashCheck, logger } = options;
   const size = await source.size();
   const total = skipsHashCheck ? size : 2 * size;
-  if (!skipsHashCheck) await checkHash(source, (read) => onProgress(read, total));
+  if (!skipsHashCheck) await checkHash(source, (read) => report(options, read, total));
   const file = await BboltFile.open(fs, options.path);
   try {
     const changes = await plan(file, options);
     const rows = restoredRows(file, changes, {
-      onProgress: ({ bytes }) => onProgress(total - size + bytes, total),
+      onProgress: ({ bytes }) => report(options, total - size + bytes, total),
       onUnknownBucket: (name) => logger.warn('left out a bucket that no etcd knows', { name }),
     });
     await createLmdbDatabase(fs, path, rows);

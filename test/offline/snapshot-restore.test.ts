@@ -316,6 +316,35 @@ describe.skipIf(fixtures === undefined)('a restore that fails', () => {
     }
   });
 
+  it.each(['etcd', 'etcdkit'] as const)(
+    'leaves nothing when it is stopped (%s)',
+    async (format) => {
+      const directory = await tempDir();
+      const path = join(directory, 's.db');
+      await writeFile(path, snapshotBytes());
+      const data = join(directory, 'data');
+      let steps = 0;
+      for (let last = 0; ; last++) {
+        const controller = new AbortController();
+        steps = 0;
+        const stopped = await restore(nodeFs, {
+          path,
+          dataDirectory: data,
+          walDirectory: join(data, 'member/wal'),
+          format,
+          signal: controller.signal,
+          onProgress: () => {
+            if (steps++ === last) controller.abort('stop');
+          },
+        }).catch((reason: unknown) => reason);
+        if (stopped === undefined) break;
+        expect(stopped).toBe('stop');
+        expect(await readdir(directory)).toEqual(['s.db']);
+      }
+      expect(steps).toBeGreaterThan(0);
+    },
+  );
+
   it('tells a full disk as etcd does, and leaves nothing behind', async () => {
     const fs = await disk();
     const before = await treeOf(fs, '/');

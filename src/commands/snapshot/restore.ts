@@ -3,6 +3,7 @@ import type { ParsedArguments } from '../../cli/args/flag-set.js';
 import { boolFlag, valueFlag } from '../../cli/args/flags.js';
 import { CommandFailure, ExitCode } from '../../cli/exit.js';
 import type { Face, Section } from '../../cli/faces.js';
+import { undoneBySignals } from '../../cli/interruption.js';
 import { fileFailure, OfflineCommand } from '../../cli/offline-command.js';
 import { ProgressLine } from '../../cli/progress-line.js';
 import { consoleLine, ToolLogger } from '../../cli/tool-log.js';
@@ -88,8 +89,9 @@ export default class SnapshotRestore extends OfflineCommand<typeof FLAGS> {
     const { restoreSnapshot, ...errors } = await import('../../offline/snapshot-restore.js');
     const progress = new ProgressLine(this.terminal, nodeClock, 'restoring snapshot');
     const showsProgress = this.parsedArguments.flags['write-out'] !== 'json';
-    try {
-      await restoreSnapshot({
+    const run = (signal: AbortSignal) =>
+      restoreSnapshot({
+        signal,
         fs: nodeFs,
         clock: nodeClock,
         logger: this.#logger(),
@@ -104,6 +106,8 @@ export default class SnapshotRestore extends OfflineCommand<typeof FLAGS> {
         takeDirectory: acquireDirectoryLock,
         ...(showsProgress ? { onProgress: (done, total) => progress.update(done, total) } : {}),
       });
+    try {
+      await undoneBySignals(run);
     } catch (error) {
       throw restoreFailure(error, errors);
     } finally {
