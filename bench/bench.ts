@@ -3,16 +3,23 @@ import { join } from 'node:path';
 import type { LoadResult } from './load/job.js';
 import { runLoad } from './load-process.js';
 import type { BenchOptions, ServerKind } from './options.js';
-import { type Figure, plainFigure, rateFigure } from './results.js';
+import { type CostPair, costFigures, type Figure, plainFigure, rateFigure } from './results.js';
 import { ServerProcess, type ServerProgram } from './server-process.js';
 import { verifySemantics } from './verify.js';
-import { fillLoad, type Load, RATE_WORKLOADS, type RateWorkload } from './workloads.js';
+import {
+  AUDITED_WORKLOADS,
+  fillLoad,
+  type Load,
+  RATE_WORKLOADS,
+  type RateWorkload,
+} from './workloads.js';
 
 const MEBIBYTE = 2 ** 20;
 /** Lets what the last run left to do in the background come to an end. */
 const PAUSE_MILLIS = 500;
 const MEMORY_TARGET = { most: 1.3 };
 const RESTART_TARGET = { most: 1 };
+const AUDIT_TARGET = { least: 0.9 };
 
 /** The programs that a benchmark consists of. */
 export interface BenchPrograms {
@@ -47,6 +54,9 @@ export class Bench {
   async run(): Promise<Figure[]> {
     const figures: Figure[] = [];
     for (const group of this.#groups()) figures.push(...(await this.#rates(group)));
+    if (this.#options.only.includes('audit') && this.#options.servers.includes('ours')) {
+      figures.push(...(await this.#auditCost()));
+    }
     if (this.#options.only.includes('million')) figures.push(...(await this.#memoryAndRestart()));
     return figures;
   }
@@ -137,6 +147,60 @@ export class Bench {
     );
   }
 
+  /** What an audit log costs: two servers of ours, one with it and one without. */
+  async #auditCost(): Promise<Figure[]> {
+    const figures: Figure[] = [];
+    await this.#attempt('ours, audit', async () => {
+      const without = await this.#create('ours', 'unaudited');
+      const audited = await this.#create('ours', 'audited', (directory) => [
+        `--audit-log=${join(directory, 'audit.log')}`,
+      ]);
+      for (const server of [without, audited]) {
+        await server.start();
+        await this.#load(server, fillLoad(this.#options.keys));
+      }
+      for (const workload of AUDITED_WORKLOADS) {
+        figures.push(...(await this.#auditCostOf(workload, audited, without)));
+      }
+    });
+    for (const server of this.#servers) await this.#end(server);
+    return figures;
+  }
+
+  async #auditCostOf(
+    { title, unit, load }: RateWorkload,
+    audited: ServerProcess,
+    without: ServerProcess,
+  ): Promise<Figure[]> {
+    const { seconds, keys, runs } = this.#options;
+    const pairs: CostPair[] = [];
+    for (let run = 0; run < runs; run++) {
+      const order = run % 2 === 0 ? [audited, without] : [without, audited];
+      const results = new Map<ServerProcess, LoadResult>();
+      for (const server of order) {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+        results.set(server, await this.#load(server, load({ seconds, keys, run })));
+      }
+      const [first, second] = [results.get(audited), results.get(without)];
+      if (first !== undefined && second !== undefined) {
+        pairs.push({ with: first, without: second });
+        const rates = [first, second].map((result) =>
+          Math.round(result.completed / result.seconds),
+        );
+        this.#progress(`${title}: ${rates[0]} ${unit} with an audit log, ${rates[1]} without`);
+      }
+    }
+    return costFigures(
+      {
+        workload: 'audit',
+        title: `${title}, with an audit log, to without`,
+        unit,
+        target: AUDIT_TARGET,
+      },
+      pairs,
+    );
+  }
+
   async #memoryAndRestart(): Promise<Figure[]> {
     const measured = new Map<ServerKind, ManyKeys>();
     for (const kind of this.#options.servers) {
@@ -195,10 +259,16 @@ export class Bench {
     return result;
   }
 
-  async #create(kind: ServerKind, label: string): Promise<ServerProcess> {
+  async #create(
+    kind: ServerKind,
+    label: string,
+    flags: (directory: string) => readonly string[] = () => [],
+  ): Promise<ServerProcess> {
     const directory = join(this.#directory, `${kind}-${label}`);
     mkdirSync(directory);
-    const server = await ServerProcess.create(this.#program(kind, label), directory);
+    const { command, args } = this.#program(kind, label);
+    const program = { command, args: [...args, ...flags(directory)] };
+    const server = await ServerProcess.create(program, directory);
     this.#servers.add(server);
     return server;
   }

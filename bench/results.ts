@@ -44,6 +44,39 @@ export function rateFigure(
   return { ...plainFigure(description, samples), runs };
 }
 
+/** Runs against two servers of ours that followed each other. */
+export interface CostPair {
+  /** With what may cost something. */
+  readonly with: LoadResult;
+  readonly without: LoadResult;
+}
+
+/**
+ * What something costs our server: the rate with it, and the CPU time of all threads. Ratios are
+ * medians of the ratios of pairs, so that what else the machine does hits both sides.
+ */
+export function costFigures(
+  description: Pick<Figure, 'workload' | 'title' | 'unit' | 'target'>,
+  pairs: readonly CostPair[],
+): Figure[] {
+  const ratio = (read: (result: LoadResult) => number): number | undefined =>
+    medianOf(pairs.map((pair) => read(pair.with) / read(pair.without)));
+  const results = pairs.map((pair) => pair.with);
+  const { workload } = description;
+  const cost = { workload, title: '  server CPU each', unit: 'µs', target: undefined };
+  return [
+    { ...rateFigure(description, new Map([['ours', results]])), ratio: ratio(rateOf) },
+    {
+      ...plainFigure(cost, new Map([['ours', results.map(cpuMicrosOf)]])),
+      ratio: ratio(cpuMicrosOf),
+    },
+  ];
+}
+
+function cpuMicrosOf({ serverCpuSeconds, completed }: LoadResult): number {
+  return (serverCpuSeconds / completed) * 1e6;
+}
+
 export function plainFigure(
   description: Pick<Figure, 'workload' | 'title' | 'unit' | 'target'>,
   samples: ReadonlyMap<ServerKind, readonly number[]>,

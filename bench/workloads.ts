@@ -10,6 +10,7 @@ export const WORKLOAD_NAMES = [
   'get-serializable',
   'range',
   'watch',
+  'audit',
   'million',
 ] as const;
 export type WorkloadName = (typeof WORKLOAD_NAMES)[number];
@@ -19,7 +20,7 @@ type WithoutTarget<Job> = Omit<Job, 'port' | 'serverPid'>;
 export type Load = WithoutTarget<CallsJob> | WithoutTarget<WatchJob>;
 
 export interface RateWorkload {
-  readonly name: Exclude<WorkloadName, 'million'>;
+  readonly name: Exclude<WorkloadName, 'audit' | 'million'>;
   readonly title: string;
   readonly unit: string;
   /** Workloads of one group run one after the other on the same data. */
@@ -134,6 +135,12 @@ export const RATE_WORKLOADS: readonly RateWorkload[] = [
     }),
   },
 ];
+
+/** Those of the workloads above that are compared with and without an audit log. */
+const AUDITED_NAMES: readonly WorkloadName[] = ['put', 'get', 'get-serializable'];
+export const AUDITED_WORKLOADS: readonly RateWorkload[] = RATE_WORKLOADS.filter(({ name }) =>
+  AUDITED_NAMES.includes(name),
+);
 
 /** Puts every key once, at full speed. */
 export function fillLoad(keys: number): WithoutTarget<CallsJob> {
