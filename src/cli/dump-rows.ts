@@ -1,7 +1,7 @@
 import { quoteGo } from '../base/go-format.js';
+import type { Row } from '../offline/database.js';
 import type { DecodedRow } from '../offline/decode-row.js';
 import { type Permission, Permission_Type } from '../proto/gen/authpb/auth.js';
-import type { Row } from '../storage/backend/backend.js';
 import { JsonObject } from './printers/go-json.js';
 import { enumName, leaseId } from './printers/go-text.js';
 

@@ -73,6 +73,16 @@ export const GROUPS: Readonly<Record<string, GroupCommand>> = {
     usage: 'check <subcommand>',
     section: 'Utility commands',
   },
+  data: {
+    summary: 'Tells what the keys are made of',
+    usage: 'data <subcommand>',
+    section: 'Utility commands',
+  },
+  db: {
+    summary: 'Database file related commands',
+    usage: 'db <subcommand>',
+    section: 'Utility commands',
+  },
   'dump-db': {
     summary: 'Inspects the contents of database files',
     usage: 'dump-db <subcommand>',

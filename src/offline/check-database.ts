@@ -1,7 +1,7 @@
 import { crc32c } from '../base/crc32c.js';
 import { PageUse } from '../storage/bbolt/page-use.js';
 import { mainRevisionOf } from '../storage/mvcc/revision-key.js';
-import { type Database, type DatabaseBucket, pageGroup } from './database.js';
+import { type Database, type PageVisit, pageGroup, type Row } from './database.js';
 import { type DecodedRow, decodeRow } from './decode-row.js';
 import { pageProgress } from './file-hash.js';
 import { DatabaseRowError } from './row-error.js';
@@ -46,8 +46,10 @@ export async function checkDatabase(
   const use = new PageUse(database.pageCount);
   const progress = pageProgress(database, onProgress);
   let usedPages = META_PAGES;
-  const visit = (first: number, count: number): void => {
+  let page = 0;
+  const visit: PageVisit = (first, count, kind) => {
     usedPages += count;
+    if (kind !== 'value') page = first;
     use.visit(pageGroup(database, first, count));
     progress?.(first, count);
   };
@@ -62,8 +64,7 @@ export async function checkDatabase(
         hash = crc32c(row[1], crc32c(row[0], hash));
         summary.rows++;
         summary.bytes += row[0].length + row[1].length;
-        if (decodesRows)
-          checkRow(database, bucket, decodeRow(database.path, bucket.name, row), row);
+        if (decodesRows) checkRow(database.path, bucket.name, row, page);
       }
       const last = rows.at(-1);
       if (bucket.name === 'key' && last !== undefined) revision = mainRevisionOf(last[0]);
@@ -74,37 +75,36 @@ export async function checkDatabase(
   return { buckets, usedPages, hash, revision };
 }
 
+/** @throws DatabaseRowError */
+function checkRow(file: string, bucket: string, row: Row, page: number): void {
+  let problem: string | undefined;
+  try {
+    problem = contradiction(decodeRow(file, bucket, row), row);
+  } catch (error) {
+    if (!(error instanceof DatabaseRowError)) throw error;
+    problem = error.reason;
+  }
+  if (problem !== undefined) throw new DatabaseRowError(file, bucket, row[0], problem, page);
+}
+
 /** Values carry what their keys say as well. */
-function checkRow(
-  database: Database,
-  bucket: DatabaseBucket,
-  row: DecodedRow,
-  [key, value]: readonly [Buffer, Buffer],
-): void {
-  const complain = (reason: string): never => {
-    throw new DatabaseRowError(database.path, bucket.name, key, reason);
-  };
+function contradiction(row: DecodedRow, [key, value]: Row): string | undefined {
   switch (row.kind) {
     case 'key': {
-      // A restore that bumps revisions leaves a row without a value (reference: formats 5.3).
-      if (value.length === 0) return;
       const { modRevision } = row.keyValue;
-      if (!row.isTombstone && modRevision !== row.main) {
-        complain(`its value is of revision ${modRevision}`);
-      }
-      return;
+      // A restore that bumps revisions leaves a row without a value (reference: formats 5.3).
+      const isRight = row.isTombstone || value.length === 0 || modRevision === row.main;
+      return isRight ? undefined : `its value is of revision ${modRevision}`;
     }
-    case 'lease':
-      if (key.length !== 8 || key.readBigInt64BE(0) !== row.lease.ID) {
-        complain(`its value is lease ${row.lease.ID}`);
-      }
-      return;
+    case 'lease': {
+      const isRight = key.length === 8 && key.readBigInt64BE(0) === row.lease.ID;
+      return isRight ? undefined : `its value is lease ${row.lease.ID}`;
+    }
     case 'role':
-      if (!row.role.name.equals(key)) complain(`its value is role ${row.role.name}`);
-      return;
+      return row.role.name.equals(key) ? undefined : `its value is role ${row.role.name}`;
     case 'user':
-      if (!row.user.name.equals(key)) complain(`its value is user ${row.user.name}`);
-      return;
+      return row.user.name.equals(key) ? undefined : `its value is user ${row.user.name}`;
     default:
+      return undefined;
   }
 }

@@ -10,6 +10,9 @@ import { type LmdbPin, pinLmdbFile } from '../storage/backend/lmdb-pin.js';
 import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import { type BboltBucket, BboltFile } from '../storage/bbolt/bbolt-file.js';
 import type { PageUse } from '../storage/bbolt/page-use.js';
+import { DatabaseRowError } from './row-error.js';
+
+export type { Row };
 
 /** A database file that is not what it should be; both name `file`, `offset` and `reason`. */
 export type DatabaseDamage = BboltError | LmdbFileError;
@@ -33,9 +36,12 @@ export class DatabaseChangedError extends Error {
   }
 }
 
+/** `kind` is told by LMDB alone, where large values have pages of their own. */
+export type PageVisit = (firstPage: number, count: number, kind?: 'page' | 'value') => void;
+
 export interface DatabaseWalkOptions {
   /** Called with the pages that are read, before what is in them is looked at. */
-  readonly visit?: ((firstPage: number, count: number) => void) | undefined;
+  readonly visit?: PageVisit | undefined;
   /** From the highest key to the lowest. Default false. */
   readonly reverse?: boolean | undefined;
 }
@@ -115,7 +121,8 @@ export async function readDatabase<T>(
     if (await database.isChanged()) throw new DatabaseChangedError(database.path);
     return result;
   } catch (error) {
-    if (!isDatabaseDamage(error) || !(await isStillReadableAndChanged(database))) throw error;
+    const isSuspect = isDatabaseDamage(error) || error instanceof DatabaseRowError;
+    if (!isSuspect || !(await isStillReadableAndChanged(database))) throw error;
     throw new DatabaseChangedError(database.path, error);
   } finally {
     await database.close();
@@ -207,9 +214,7 @@ class BboltDatabase implements Database {
   }
 }
 
-type Visit = DatabaseWalkOptions['visit'];
-
-function pageVisitor(visit: Visit): Parameters<BboltFile['buckets']>[0] {
+function pageVisitor(visit: PageVisit | undefined): Parameters<BboltFile['buckets']>[0] {
   return visit && (({ header }) => visit(header.id, header.overflow + 1));
 }
 

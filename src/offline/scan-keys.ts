@@ -1,5 +1,5 @@
 import type { FileHandle, Fs } from '../platform/fs.js';
-import type { Row } from '../storage/backend/backend.js';
+import { BUCKETS, type Row } from '../storage/backend/backend.js';
 import {
   decodeLmdbLeaf,
   flagsOf,
@@ -23,6 +23,13 @@ import { isRevisionKey } from './keyspace.js';
 const WINDOW_BYTES = 256 * 1024;
 /** Longest run of pages that is read as one, bytes. */
 const MAX_GROUP_BYTES = 1024 * 1024 * 1024;
+
+const BUCKET_NAMES: ReadonlySet<string> = new Set([...BUCKETS, 'test']);
+
+/** Whether a key is the name of a bucket: its leaf is that of the buckets. */
+export function isBucketName(key: Buffer): boolean {
+  return BUCKET_NAMES.has(key.toString('latin1'));
+}
 
 /** A leaf that was found, or a page that can't be read. */
 export type ScannedPage =

@@ -4,10 +4,9 @@ import { DumpCommand } from '../../cli/dump-command.js';
 import { decodedJson, decodedText, rowJson, rowText } from '../../cli/dump-rows.js';
 import { CommandFailure, ExitCode } from '../../cli/exit.js';
 import type { Face, Section } from '../../cli/faces.js';
-import { type Database, findBucket, readDatabase } from '../../offline/database.js';
+import { type Database, findBucket, type Row, readDatabase } from '../../offline/database.js';
 import { decodeRow } from '../../offline/decode-row.js';
 import { nodeFs } from '../../platform/node-fs.js';
-import type { Row } from '../../storage/backend/backend.js';
 
 const FLAGS = {
   limit: valueFlag('uint', '0', 'max number of key-value pairs to iterate (0< to iterate all)'),

@@ -5,17 +5,14 @@ import { decodedJson, decodedText } from '../../cli/dump-rows.js';
 import { CommandFailure, ExitCode } from '../../cli/exit.js';
 import type { Face, Section } from '../../cli/faces.js';
 import { JsonObject } from '../../cli/printers/go-json.js';
+import type { Row } from '../../offline/database.js';
 import { decodeRow } from '../../offline/decode-row.js';
 import { isRevisionKey } from '../../offline/keyspace.js';
 import { DatabaseRowError } from '../../offline/row-error.js';
-import { scanLeaves } from '../../offline/scan-keys.js';
+import { isBucketName, scanLeaves } from '../../offline/scan-keys.js';
 import { nodeFs } from '../../platform/node-fs.js';
-import { BUCKETS, type Row } from '../../storage/backend/backend.js';
-import { mainRevisionOf } from '../../storage/mvcc/revision-key.js';
 
 type NoFlags = Record<string, never>;
-
-const BUCKET_NAMES: ReadonlySet<string> = new Set([...BUCKETS, 'test']);
 
 /** Where a row was found. */
 interface Place {
@@ -48,7 +45,7 @@ export default class ScanKeys extends DumpCommand<NoFlags> {
       }
       const last = scanned.rows.length - 1;
       for (const [index, row] of scanned.rows.entries()) {
-        if (BUCKET_NAMES.has(row[0].toString('latin1').replace(/\0$/, ''))) break;
+        if (isBucketName(row[0])) break;
         const line = this.#line(row, from, { page, index, last }, asJson);
         if (line !== undefined) yield line;
       }
@@ -60,9 +57,9 @@ export default class ScanKeys extends DumpCommand<NoFlags> {
     const [key] = row;
     if (!isRevisionKey(key))
       return this.#complain(key, place, `invalid revision length: ${key.length}`);
-    if (from !== 0 && mainRevisionOf(key) < from) return undefined;
     try {
       const decoded = decodeRow('', 'key', row);
+      if (decoded.kind === 'key' && decoded.main < from) return undefined;
       const { page, index, last } = place;
       if (!asJson) return `pageID=${page}, index=${index}/${last}, ${decodedText(decoded)}`;
       const json = decodedJson(decoded).toString();
