@@ -91,7 +91,7 @@ export class RecordingLogger implements Logger {
   readonly #add = (message: string, fields?: LogFields): void => {
     this.lines.push({ message, fields });
   };
-  debug = silentLogger.debug;
+  debug = this.#add;
   info = this.#add;
   warn = this.#add;
   error = this.#add;

@@ -63,6 +63,11 @@ export class Prober {
   #finish(error: string | undefined): void {
     this.#isOpen = false;
     this.#error = error;
+    this.#context.logger.debug('probed remote peer', {
+      'round-tripper-name': this.#transport,
+      'remote-peer-id': this.#peer,
+      ...(error === undefined ? {} : { error }),
+    });
     if (error !== undefined) this.#position++;
   }
 

@@ -12,16 +12,20 @@ import {
 } from '../../../src/raft/types.js';
 import { clusterId, memberId } from '../../../src/server/membership/identity.js';
 import { formatId } from '../../../src/server/membership/member.js';
+import { TestAuthority } from '../../support/certificates.js';
 import {
   messageOf,
   type PeerMember,
+  type PeerMemberOptions,
   type RecordingReceiver,
   startPeerMember,
   until,
 } from '../../support/peer-member.js';
 import { askPeer, introduction } from '../../support/peer-request.js';
+import { peerTls } from '../../support/peer-tls.js';
 import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
 import { sharedPath } from '../../support/shared.js';
+import { tempDir } from '../../support/temp-dir.js';
 
 const TOKEN = 'etcd-cluster';
 const cleanups: (() => Promise<void>)[] = [];
@@ -89,17 +93,23 @@ interface Pair {
 }
 
 /** A transport of ours and a real etcd, as the two members of a cluster. */
-async function startPair(prepare: (ours: PeerMember, realId: bigint) => void): Promise<Pair> {
+async function startPair(
+  prepare: (ours: PeerMember, realId: bigint) => void,
+  tls: Pick<PeerMemberOptions, 'listenerTls' | 'dialTls'> = {},
+  flags: readonly string[] = [],
+): Promise<Pair> {
+  const scheme = tls.listenerTls === undefined ? 'http' : 'https';
   const ports = { client: await freePort(), peer: await freePort() };
   const ourPort = await freePort();
-  const realUrl = `http://127.0.0.1:${ports.peer}`;
-  const ourUrl = `http://127.0.0.1:${ourPort}`;
+  const realUrl = `${scheme}://127.0.0.1:${ports.peer}`;
+  const ourUrl = `${scheme}://127.0.0.1:${ourPort}`;
   const realId = memberId([realUrl], TOKEN);
   const ourId = memberId([ourUrl], TOKEN);
   const ours = await startPeerMember({
     id: ourId,
     clusterId: clusterId([realId, ourId]),
     port: ourPort,
+    ...tls,
   });
   cleanups.push(() => ours.stop());
   prepare(ours, realId);
@@ -107,7 +117,12 @@ async function startPair(prepare: (ours: PeerMember, realId: bigint) => void): P
   ours.transport.start();
   const real = await startRealEtcd({
     ports,
-    flags: [`--initial-cluster=real=${realUrl},test=${ourUrl}`],
+    flags: [
+      `--initial-cluster=real=${realUrl},test=${ourUrl}`,
+      `--listen-peer-urls=${realUrl}`,
+      `--initial-advertise-peer-urls=${realUrl}`,
+      ...flags,
+    ],
   });
   cleanups.push(() => real.stop());
   return { ours, real, realId };
@@ -154,6 +169,27 @@ describe.skipIf(!hasRealEtcd)('beside a real etcd', () => {
     );
     expect(ours.transport.activeSince(realId)).toBeDefined();
     expect(await ctl(real, 'endpoint', 'health')).toContain('is healthy');
+  }, 60_000);
+
+  it('speaks TLS with it, both sides with certificates', async () => {
+    const directory = await tempDir();
+    const authority = new TestAuthority(directory);
+    const files = authority.issue('peer');
+    const tls = await peerTls(directory, {
+      certFile: files.certFile,
+      keyFile: files.keyFile,
+      trustedCaFile: authority.caFile,
+      clientCertAuth: true,
+    });
+    const { ours, real, realId } = await startPair((member) => void new Follower(member), tls, [
+      `--peer-cert-file=${files.certFile}`,
+      `--peer-key-file=${files.keyFile}`,
+      `--peer-trusted-ca-file=${authority.caFile}`,
+      '--peer-client-cert-auth',
+    ]);
+    expect(await ctl(real, 'put', 'key', 'value')).toBe('OK\n');
+    expect(ours.transport.activeSince(realId)).toBeDefined();
+    expect(typesOf(ours.receiver)).toContain(MessageType.App);
   }, 60_000);
 
   it('is told apart by a member of another cluster, and by one that does not know it', async () => {
