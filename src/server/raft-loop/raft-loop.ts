@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/logger.js';
 import type { Clock, Timer } from '../../platform/clock.js';
+import { etcdError } from '../../proto/errors.js';
 import type { ConfChange } from '../../raft/confchange/conf-change.js';
 import { RaftError } from '../../raft/errors.js';
 import type { MemoryStorage } from '../../raft/memory-storage.js';
@@ -292,7 +293,8 @@ export class RaftLoop {
 
   #fail(error: unknown): void {
     if (this.#stopError !== undefined) return;
-    this.#halt(error);
+    // What failed is for the log; clients are told that the server stops.
+    this.#halt(etcdError('Stopped'));
     this.#options.onFatal(error);
   }
 
