@@ -94,8 +94,9 @@ async function restoreFrom(source: FileHandle, options: SnapshotRestoreOptions):
   const { fs, clock, dataDirectory, walDirectory, takeDirectory, format, cluster } = options;
   const size = await source.size();
   if (!hasTrailingHash(size) && !options.skipsHashCheck) {
-    // Trap: a copy of a member's db has no hash, and nobody ever knows why that is refused.
-    throw new RestoreError('snapshot missing hash but --skip-hash-check=false');
+    const message = 'snapshot missing hash but --skip-hash-check=false';
+    const hint = "a copy of a member's db has no hash: restore it with --skip-hash-check";
+    throw new RestoreError(message, undefined, hint);
   }
   const target = await RestoreTarget.prepare(fs, dataDirectory, walDirectory, takeDirectory);
   const path = join(target.snapDirectory, DATABASE_NAMES[format]);

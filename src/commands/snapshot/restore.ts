@@ -166,10 +166,11 @@ function restoreFailure(
     const message = `another restore is at work in ${error.directory}`;
     return new CommandFailure(ExitCode.Error, message, { cause: error });
   }
-  const isKnown =
-    error instanceof RestoreError ||
-    error instanceof SnapshotChecksumError ||
-    error instanceof BboltError;
+  if (error instanceof RestoreError) {
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    return new CommandFailure(ExitCode.Error, error.message, { cause: error, ...hint });
+  }
+  const isKnown = error instanceof SnapshotChecksumError || error instanceof BboltError;
   if (isKnown) return new CommandFailure(ExitCode.Error, error.message, { cause: error });
   if (!isSystemError(error)) return error;
   return fileFailure(error.syscall ?? 'restore', error.path ?? '', error);

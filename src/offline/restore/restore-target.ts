@@ -6,9 +6,12 @@ import type { Fs } from '../../platform/fs.js';
 /** A restore that was not done, or not carried through. `message` is etcd's where it has one. */
 export class RestoreError extends Error {
   override readonly name = 'RestoreError';
+  /** What to try, if that is not plain from the message. */
+  readonly hint: string | undefined;
 
-  constructor(message: string, cause?: unknown) {
+  constructor(message: string, cause?: unknown, hint?: string) {
     super(message, cause === undefined ? {} : { cause });
+    this.hint = hint;
   }
 }
 
