@@ -74,31 +74,49 @@ export function peerMetrics(registry: MetricRegistry) {
 }
 
 function peerSnapshotMetrics(registry: MetricRegistry) {
-  const direction = (verb: 'send' | 'receive', label: 'To' | 'From') => {
-    const name = `etcd_network_snapshot_${verb}`;
-    return {
-      successes: registry.labelledCounter(
-        `${name}_success`,
-        `Total number of successful snapshot ${verb}s`,
-        label,
-      ),
-      failures: registry.labelledCounter(
-        `${name}_failures`,
-        `Total number of snapshot ${verb} failures`,
-        label,
-      ),
-      inFlight: registry.labelledGauge(
-        `${name}_inflights_total`,
-        `Total number of inflight snapshot ${verb}s`,
-        label,
-      ),
-      seconds: registry.labelledHistogram(
-        `${name}_total_duration_seconds`,
-        `Total latency distributions of v3 snapshot ${verb}s`,
-        exponentialBounds(0.1, 10),
-        label,
-      ),
-    };
+  return {
+    snapshotSend: snapshotMetrics(registry, 'send', 'To', {
+      successes: 'etcd_network_snapshot_send_success',
+      failures: 'etcd_network_snapshot_send_failures',
+      inFlight: 'etcd_network_snapshot_send_inflights_total',
+      seconds: 'etcd_network_snapshot_send_total_duration_seconds',
+    }),
+    snapshotReceive: snapshotMetrics(registry, 'receive', 'From', {
+      successes: 'etcd_network_snapshot_receive_success',
+      failures: 'etcd_network_snapshot_receive_failures',
+      inFlight: 'etcd_network_snapshot_receive_inflights_total',
+      seconds: 'etcd_network_snapshot_receive_total_duration_seconds',
+    }),
   };
-  return { snapshotSend: direction('send', 'To'), snapshotReceive: direction('receive', 'From') };
+}
+
+function snapshotMetrics(
+  registry: MetricRegistry,
+  verb: 'send' | 'receive',
+  label: 'To' | 'From',
+  names: Readonly<Record<'successes' | 'failures' | 'inFlight' | 'seconds', string>>,
+) {
+  return {
+    successes: registry.labelledCounter(
+      names.successes,
+      `Total number of successful snapshot ${verb}s`,
+      label,
+    ),
+    failures: registry.labelledCounter(
+      names.failures,
+      `Total number of snapshot ${verb} failures`,
+      label,
+    ),
+    inFlight: registry.labelledGauge(
+      names.inFlight,
+      `Total number of inflight snapshot ${verb}s`,
+      label,
+    ),
+    seconds: registry.labelledHistogram(
+      names.seconds,
+      `Total latency distributions of v3 snapshot ${verb}s`,
+      exponentialBounds(0.1, 10),
+      label,
+    ),
+  };
 }
