@@ -156,6 +156,11 @@ export const memberHex: Difference = {
   ),
 };
 
+export const learnerSentence: Difference = {
+  because: 'cli 5.1: that a member is added as a learner is told since 3.6',
+  oracle: stdout((text) => text.replace(' added to cluster', ' added as learner to cluster')),
+};
+
 export const goodNewsOnStdout: Difference = {
   because: 'cli 5.2: healthy endpoints are told on stdout since 3.5',
   oracle: (outcome) => {
@@ -250,6 +255,11 @@ export const alarmHeader: Difference = {
 export const alarmTextInStatus: Difference = {
   because: 'api 16: an alarm ended with a space before 3.7',
   oracle: stdout((text) => text.replace(/(alarm:\w+) "/, '$1"')),
+};
+
+export const learnerStays: Difference = {
+  because: 'raft-and-peers B6: to update a learner makes a voter of it in the lists of 3.4 alone',
+  actual: stdout((text) => text.replace(',"isLearner":true', '')),
 };
 
 export const oneAlarmHeader: Difference = {

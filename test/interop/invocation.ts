@@ -13,7 +13,8 @@ export interface Invocation {
   readonly setup?: readonly Step[];
   /**
    * The command line. `{rev}` is the revision after the setup, `{rev-1}` and the like are around
-   * it, in stdin and variables too; `{endpoint}` is the server. `--endpoints` is put in front unless it is given.
+   * it, in stdin and variables too; `{endpoint}` is the server, `{learner}` the id of the learner of
+   * the setup. `--endpoints` is put in front unless it is given.
    */
   readonly argv: readonly string[];
   /** Whole stdin. Left open after it if `endWhen` is given. Default: empty. */

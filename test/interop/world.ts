@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cleanOutcome } from './clean.js';
 import type { Invocation } from './invocation.js';
 import { RawClient } from './raw-client.js';
-import { advanceTo, currentRevision } from './steps.js';
+import { advanceTo, currentRevision, learnerId } from './steps.js';
 
 /** A program that takes etcdctl's command lines. */
 export interface Program {
@@ -40,8 +40,12 @@ export class World {
     // Not everybody may ask for it, and most command lines don't need it.
     const usesRevision = /\{rev/.test(JSON.stringify(invocation));
     const revision = usesRevision ? await currentRevision(this.client) : 0;
+    const learner = JSON.stringify(invocation).includes('{learner}')
+      ? await learnerId(this.client)
+      : '';
     const fill = (text: string): string =>
       text
+        .replaceAll('{learner}', learner)
         .replace(/\{rev([+-]\d+)?\}/g, (_, offset = '0') => String(revision + Number(offset)))
         .replaceAll('{endpoint}', this.#endpoint);
     const { stdin = '', environment = {} } = invocation;

@@ -97,8 +97,10 @@ function carryOut(cluster: Cluster, { nodeId, type, context }: ConfChange): void
   if (known !== undefined && isPromote) {
     cluster.put({ ...known, isLearner: false });
   } else if (known !== undefined) {
-    // An update changes the peer URLs and nothing else.
-    cluster.put({ ...known, peerUrls: described.peerUrls });
+    // Trap: an update takes over whether it is a learner, which etcd never says. Kept instead, a
+    // later promotion would be carried out here and refused by the members that are etcds.
+    const { peerUrls, isLearner } = described;
+    cluster.put({ ...known, peerUrls, isLearner });
   } else {
     cluster.put({ ...described, isLearner: type === ConfChangeType.AddLearnerNode });
   }

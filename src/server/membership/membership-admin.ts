@@ -118,10 +118,11 @@ export class MembershipAdmin {
    * @throws EtcdError MemberNotFound, PeerURLExist, or of a proposal
    */
   async update(id: bigint, peerUrls: readonly string[]): Promise<readonly Member[]> {
+    const { isLearner = false } = this.#member.cluster.member(id) ?? {};
     return this.#member.changeMembership({
       type: ConfChangeType.UpdateNode,
       nodeId: id,
-      context: updateContext(id, peerUrls),
+      context: updateContext({ id, isLearner }, peerUrls),
     });
   }
 

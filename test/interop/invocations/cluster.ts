@@ -8,13 +8,15 @@ import {
   hashRevision,
   hashRevisionColumn,
   hashRevisionField,
+  learnerSentence,
+  learnerStays,
   memberHex,
   sixteenColumns,
   statusFields,
   zeroRevision,
 } from '../allowed-differences.js';
 import { run, type Variation } from '../invocation.js';
-import { compact, del, put } from '../steps.js';
+import { addLearner, compact, del, put } from '../steps.js';
 
 /** Nobody listens there. */
 const DEAD = '127.0.0.1:1';
@@ -24,6 +26,8 @@ const ONE_DEAD = [`--endpoints={endpoint},${DEAD}`, '--dial-timeout=2s', '--comm
 
 const SOME = [put('a', '1'), put('b', '2'), put('a', '3'), del('b')];
 const STATUS: readonly Variation[] = ['raft-indexes', 'sizes', 'versions'];
+const MEMBERSHIP: readonly Variation[] = ['member-ids', 'raft-indexes'];
+const ON_LEARNER = { setup: [addLearner], varies: ['member-ids'] } as const;
 const TIMED = { varies: ['durations'] } as const;
 
 /** `endpoint` (reference: cli 5.2 to 5.4). */
@@ -104,6 +108,35 @@ export const CLUSTER = [
   run('member promote b71f75320dc06a6c'),
   run('member add a --peer-urls=http://127.0.0.1:2380'),
   run('member add a --learner --peer-urls=http://127.0.0.1:2380,http://x:1 -w json'),
+  run('member add a --learner --peer-urls=http://x:2,http://127.0.0.1:1', {
+    varies: ['member-ids'],
+    program: [learnerSentence],
+  }),
+  run('member add a --learner --peer-urls=http://127.0.0.1:3 -w json', { varies: MEMBERSHIP }),
+  run('member add a --learner --peer-urls=http://127.0.0.1:4 -w table'),
+  run('member add a --learner --peer-urls=http://127.0.0.1:5 -w fields'),
+  run('member add a --learner --peer-urls=http://x:1', {
+    name: 'member add with a learner too many',
+    setup: [addLearner],
+  }),
+  run('member list', {
+    name: 'member list with a learner',
+    setup: [addLearner],
+    varies: ['member-ids'],
+  }),
+  run('member update {learner} --peer-urls=http://y:1,http://x:1', ON_LEARNER),
+  run('member update {learner} --peer-urls=http://x:1 -w json', {
+    ...ON_LEARNER,
+    varies: MEMBERSHIP,
+    server: [learnerStays],
+  }),
+  run('member update {learner} --peer-urls=http://x:1 -w table', { setup: [addLearner] }),
+  run('member update {learner} --peer-urls=http://127.0.0.1:2380', { setup: [addLearner] }),
+  run('member promote {learner}', { setup: [addLearner] }),
+  run('member remove {learner}', ON_LEARNER),
+  run('member remove {learner} -w json', { ...ON_LEARNER, varies: MEMBERSHIP }),
+  run('member remove {learner} -w fields', { setup: [addLearner] }),
+  run('move-leader {learner}', { setup: [addLearner] }),
   run('move-leader'),
   run('move-leader 1 2'),
   run('move-leader zz'),

@@ -37,7 +37,11 @@ describe('a committed change of the membership', () => {
     changeEntry(AddLearnerNode, id, additionContext(unstarted(id, { isLearner: true })));
   const promote = (id: bigint) => changeEntry(AddNode, id, promotionContext(id));
   const update = (id: bigint, ...urls: string[]) =>
-    changeEntry(UpdateNode, id, updateContext(id, urls));
+    changeEntry(
+      UpdateNode,
+      id,
+      updateContext({ id, isLearner: cluster.member(id)?.isLearner ?? false }, urls),
+    );
 
   // Reference: semantics 13, N2.
   it.each([
@@ -85,6 +89,13 @@ describe('a committed change of the membership', () => {
     expect(cluster.member(1n)).toEqual(expected);
   });
 
+  it('forgets with etcd that a learner is one, if the update does not say so', () => {
+    const context = Buffer.from('{"id":1,"peerURLs":["http://x"]}');
+    expect(outcome(changeEntry(UpdateNode, 1n, context))).toBe('ok');
+    expect(cluster.member(1n)).toEqual(member(1n, { peerUrls: ['http://x'] }));
+    expect(outcome(promote(1n))).toBe('MemberNotLearner');
+  });
+
   it('takes a removed member away for good', () => {
     expect(outcome(changeEntry(RemoveNode, 3n))).toBe('ok');
     expect(cluster.member(3n)).toBeUndefined();
@@ -106,7 +117,12 @@ describe('what a change carries', () => {
       '{"id":7,"peerURLs":["http://7"],"isLearner":true}',
     );
     expect(promotionContext(7n).toString()).toBe('{"id":7,"peerURLs":null,"isPromote":true}');
-    expect(updateContext(7n, ['a', 'b']).toString()).toBe('{"id":7,"peerURLs":["a","b"]}');
-    expect(updateContext(7n, []).toString()).toBe('{"id":7,"peerURLs":null}');
+    expect(updateContext(member(7n), ['b', 'a']).toString()).toBe('{"id":7,"peerURLs":["b","a"]}');
+    expect(updateContext(member(7n), []).toString()).toBe('{"id":7,"peerURLs":null}');
+    const learner = member(7n, { isLearner: true });
+    expect(updateContext(learner, ['a']).toString()).toBe(
+      '{"id":7,"peerURLs":["a"],"isLearner":true}',
+    );
+    expect(updateContext(learner, []).toString()).toBe('{"id":7,"peerURLs":null,"isLearner":true}');
   });
 });
