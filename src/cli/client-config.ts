@@ -9,6 +9,12 @@ import type { Terminal } from './terminal.js';
 
 type TlsOptions = NonNullable<ClientOptions['tls']>;
 
+/** The flags that say whether and how TLS is spoken. */
+type TlsFlags = Pick<
+  GlobalValues,
+  'cert' | 'key' | 'cacert' | 'insecure-transport' | 'insecure-skip-tls-verify'
+>;
+
 /** Who to log in as. */
 export type AuthOptions = Pick<ClientOptions, 'user' | 'password' | 'token'>;
 
@@ -19,7 +25,7 @@ export type AuthOptions = Pick<ClientOptions, 'user' | 'password' | 'token'>;
  * @throws CommandFailure
  */
 export function tlsOptions(
-  flags: GlobalValues,
+  flags: TlsFlags,
   given: ReadonlySet<string>,
   discoveryName: string | undefined,
 ): TlsOptions | undefined {

@@ -16,6 +16,8 @@ export function processServeHost(): ServeHost {
       platform: `${process.platform}/${process.arch}`,
     },
     readFile: (path) => readFileSync(path, 'utf8'),
+    connectDiscovery: async (settings) =>
+      (await import('./discovery-store.js')).connectDiscovery(settings),
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     stderrIsTerminal: process.stderr.isTTY === true,

@@ -55,6 +55,7 @@ export class PeerSide {
         config: config.peerTls,
         listenerPair: tls?.source,
         readFile: platform.readConfigFile,
+        ...serverName(config),
       },
     });
     this.calls = new HttpPeerCalls({
@@ -101,6 +102,13 @@ export class PeerSide {
     await this.calls.close();
     this.#agents.close();
   }
+}
+
+/** A cluster that is found by its domain may have certificates for the domain alone. */
+function serverName({ discovery, peerTls }: ServerConfig): { readonly serverName?: string } {
+  return discovery?.kind === 'dns' && peerTls.trustedCaFile === ''
+    ? { serverName: discovery.domain }
+    : {};
 }
 
 function endpointSource(

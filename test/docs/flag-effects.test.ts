@@ -34,6 +34,8 @@ const VALUES: Readonly<Record<string, string>> = {
   'auto-compaction-retention': '5',
 };
 
+const WITH_DISCOVERY = ['--discovery-token=token', '--discovery-endpoints=http://127.0.0.1:7'];
+
 /** Other flags without which the flag means nothing, or is an error. */
 const TOGETHER_WITH: Readonly<Record<string, readonly string[]>> = {
   'listen-client-urls': ['--advertise-client-urls=http://127.0.0.1:7'],
@@ -41,6 +43,13 @@ const TOGETHER_WITH: Readonly<Record<string, readonly string[]>> = {
   'log-rotation-config-json': ['--log-outputs=/log', '--enable-log-rotation'],
   'audit-log-rotation-config-json': ['--audit-log=/audit'],
   'auto-compaction-mode': ['--auto-compaction-retention=5'],
+  'discovery-srv-name': ['--discovery-srv=example.com'],
+  ...Object.fromEntries(
+    FLAG_SPECS.filter(({ name }) => /^discovery-(?!srv|fallback)/.test(name)).map(({ name }) => [
+      name,
+      WITH_DISCOVERY,
+    ]),
+  ),
 };
 
 const KIND_VALUES: Partial<Record<FlagKind, string>> = {

@@ -13,8 +13,8 @@ export interface BootstrapOptions {
   readonly calls: Pick<PeerCalls, 'members' | 'version' | 'downgradeEnabled'>;
   /** Default: the system's. */
   readonly resolver?: HostResolver;
-  /** The release that this member is, e.g. `3.7.1`. */
-  readonly version: string;
+  /** The release that this member is; default: ours. */
+  readonly version?: string;
   /** Learners that the cluster may have. */
   readonly maxLearners: number;
   /** How long the members of a running cluster may take to tell their versions. */

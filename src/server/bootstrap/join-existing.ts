@@ -1,3 +1,4 @@
+import { ETCD_VERSION } from '../../base/version.js';
 import { compareReleases, parseRelease } from '../membership/cluster-version.js';
 import { formatId, type Member } from '../membership/member.js';
 import type { PeerMembers } from '../peer/peer-calls.js';
@@ -109,19 +110,20 @@ async function isCompatible(
   others: readonly Member[],
   options: BootstrapOptions,
 ): Promise<boolean> {
-  const own = parseRelease(options.version);
-  if (own === undefined) throw new TypeError(`not a version: ${options.version}`);
+  const { version = ETCD_VERSION } = options;
+  const own = parseRelease(version);
+  if (own === undefined) throw new TypeError(`not a version: ${version}`);
   const { isDowngrading, versions } = await askVersions(others, options);
   const above = { major: own.major, minor: own.minor + 1 };
   const [lowest, highest] = isDowngrading ? [above, above] : [LOWEST_RELEASE, own];
   let isKnown = false;
-  for (const { member, version } of versions) {
-    const release = parseRelease(version);
+  for (const { member, clusterVersion } of versions) {
+    const release = parseRelease(clusterVersion);
     if (release === undefined) continue;
     if (compareReleases(release, lowest) < 0 || compareReleases(release, highest) > 0) {
       options.logger.warn('cluster version of remote member is not compatible', {
         'remote-member-id': formatId(member.id),
-        'remote-member-cluster-version': version,
+        'remote-member-cluster-version': clusterVersion,
         'minimum-cluster-version-supported': `${lowest.major}.${lowest.minor}.0`,
         'maximum-cluster-version-supported': `${highest.major}.${highest.minor}.0`,
       });
@@ -151,7 +153,7 @@ async function askVersions(
       }
       return {
         member,
-        version: version.status === 'fulfilled' ? version.value.cluster : undefined,
+        clusterVersion: version.status === 'fulfilled' ? version.value.cluster : undefined,
         // A member that has no leader to ask does not say that the cluster goes down.
         isDowngrading: isDowngrading.status === 'fulfilled' && isDowngrading.value,
       };

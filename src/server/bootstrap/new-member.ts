@@ -1,8 +1,7 @@
 import { quoteGo } from '../../base/go-format.js';
+import type { ClusterDiscovery } from '../config/cluster-discovery.js';
 import { clusterId, memberId } from '../membership/identity.js';
 import { encodeMember, type Member } from '../membership/member.js';
-import type { DnsDiscovery } from './srv-discovery.js';
-import type { ServiceDiscovery } from './v3-discovery.js';
 
 /** How the first members of a cluster are told to a new one. */
 export interface InitialCluster {
@@ -18,8 +17,6 @@ export interface InitialCluster {
   readonly discovery?: ClusterDiscovery;
 }
 
-export type ClusterDiscovery = DnsDiscovery | ServiceDiscovery;
-
 /** What a new member begins with. */
 export interface NewMember {
   readonly memberId: bigint;
@@ -34,17 +31,6 @@ export interface FirstMember {
   readonly peerUrls: readonly string[];
   /** The bytes that its addition to the log carries. */
   readonly context: Buffer;
-}
-
-/**
- * Works out the identity of a member that starts a new cluster (reference: server 2.2).
- * @throws Error with etcd's text for a contradiction, or a clear one for what is not supported
- */
-export function planNewMember(initial: InitialCluster): NewMember {
-  if (initial.state === 'existing') {
-    throw new Error('joining an existing cluster is not supported yet');
-  }
-  return planCluster(initial);
 }
 
 /**

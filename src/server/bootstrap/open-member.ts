@@ -24,10 +24,12 @@ import { Lessor, type LessorMetrics } from '../lease/lessor.js';
 import { LocalMember } from '../local-member.js';
 import type { MemberMetrics, MemberSettings, SnapshotFiles } from '../member-parts.js';
 import { Cluster } from '../membership/cluster.js';
+import type { Member } from '../membership/member.js';
 import type { PeerCalls } from '../peer/peer-calls.js';
 import type { CreatePeerTransport } from '../peer/peer-transport.js';
 import { type ReplaceStateParts, replaceState } from '../snapshots/replace-state.js';
 import { WatchHub, type WatchMetrics } from '../watch/watch-hub.js';
+import type { MemberPlan } from './bootstrap-options.js';
 import {
   DataDirectoryError,
   type MemberDirectories,
@@ -35,8 +37,12 @@ import {
   makeDurableDirectory,
   removeLeftovers,
 } from './directories.js';
-import { type InitialCluster, planNewMember } from './new-member.js';
+import { forceNewCluster } from './force-new-cluster.js';
+import type { HostResolver } from './host-resolver.js';
+import type { InitialCluster } from './new-member.js';
 import { createLog, type ExistingLog, type LogOptions, logExists, readLog } from './open-log.js';
+import { planMember } from './plan-member.js';
+import type { ConnectDiscovery } from './v3-discovery.js';
 
 /** Bound on the entries of one append message, bytes (reference: raft A1). */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -59,6 +65,12 @@ export interface OpenMemberOptions {
   readonly logger: Logger;
   readonly directories: MemberDirectories;
   readonly initialCluster: InitialCluster;
+  /** Whether a member that ran before becomes a cluster of its own, whatever became of the others. */
+  readonly forcesNewCluster?: boolean;
+  /** The DNS; default: the system's. */
+  readonly resolver?: HostResolver;
+  /** Opens the discovery service; absent: none can be used. */
+  readonly connectDiscovery?: ConnectDiscovery | undefined;
   readonly settings: MemberSettings & {
     readonly preVote: boolean;
     /** As configured: 0 default, negative none. */
@@ -98,6 +110,8 @@ interface OpenedLog {
   readonly wal: () => Promise<WalWriter>;
   readonly storage: (confState: ConfState) => MemoryStorage;
   readonly bootstrap: (node: RawNode) => void;
+  /** Members of the running cluster that this one joins; the log does not tell of them yet. */
+  readonly remotes: readonly Member[];
 }
 
 /**
@@ -113,7 +127,7 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenedMemb
   await removeLeftovers(fs, directories.snap);
   const isRestart = await logExists(logOptions(options));
   if (!isRestart) await removePartialWalParent(options);
-  const log = isRestart ? await openExisting(options) : openNew(options);
+  const log = isRestart ? await openExisting(options) : openNew(options, await planOf(options));
   const backend = await options.openBackend(onFatal);
   try {
     return { ...(await assemble(options, log, backend)), isRestart };
@@ -141,8 +155,21 @@ function logOptions(options: OpenMemberOptions): LogOptions {
   };
 }
 
-function openNew(options: OpenMemberOptions): OpenedLog {
-  const plan = planNewMember(options.initialCluster);
+/** @throws DiscoveryError, or an Error with etcd's text */
+function planOf(options: OpenMemberOptions): Promise<MemberPlan> {
+  const { clock, logger, calls, settings, resolver, connectDiscovery } = options;
+  return planMember(options.initialCluster, {
+    clock,
+    logger,
+    calls,
+    maxLearners: settings.maxLearners,
+    requestTimeoutMillis: requestMillis(settings),
+    ...(resolver === undefined ? {} : { resolver }),
+    ...(connectDiscovery === undefined ? {} : { connectDiscovery }),
+  });
+}
+
+function openNew(options: OpenMemberOptions, plan: MemberPlan): OpenedLog {
   const identity = { memberId: plan.memberId, clusterId: plan.clusterId };
   return {
     identity,
@@ -150,12 +177,16 @@ function openNew(options: OpenMemberOptions): OpenedLog {
     lastIndex: 0,
     wal: () => createLog(logOptions(options), identity),
     storage: () => new MemoryStorage(),
-    bootstrap: (node) => node.bootstrap(plan.peers),
+    bootstrap: (node) => {
+      if (plan.peers.length > 0) node.bootstrap(plan.peers);
+    },
+    remotes: plan.remotes,
   };
 }
 
 async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
   const log = await readLog(logOptions(options));
+  warnOfDiscovery(options);
   if (!log.isBegun && options.initialCluster.state === 'new') return beginAgain(options, log);
   return {
     identity: log.identity,
@@ -164,15 +195,24 @@ async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
     wal: log.resume,
     storage: log.storage,
     bootstrap: () => {},
+    remotes: [],
   };
+}
+
+function warnOfDiscovery({ initialCluster, logger, directories }: OpenMemberOptions): void {
+  if (initialCluster.discovery?.kind !== 'service') return;
+  logger.warn(
+    'discovery token is ignored since cluster already initialized; valid logs are found',
+    { 'wal-dir': directories.wal },
+  );
 }
 
 /**
  * A crash came between the making of the log and the end of the first write to it. Without the
  * first members the log leads nowhere: a member that went on from it would wait for ever.
  */
-function beginAgain(options: OpenMemberOptions, log: ExistingLog): OpenedLog {
-  const plan = planNewMember(options.initialCluster);
+async function beginAgain(options: OpenMemberOptions, log: ExistingLog): Promise<OpenedLog> {
+  const plan = await planOf(options);
   const { memberId, clusterId } = log.identity;
   if (plan.memberId !== memberId || plan.clusterId !== clusterId) {
     throw new DataDirectoryError(
@@ -180,7 +220,7 @@ function beginAgain(options: OpenMemberOptions, log: ExistingLog): OpenedLog {
     );
   }
   return {
-    ...openNew(options),
+    ...openNew(options, plan),
     // Entries of the torn write may be there; those that are written now override them.
     wal: log.resume,
   };
@@ -239,6 +279,16 @@ async function join(
   auth.restore();
   const confState = confStateOf(cluster);
   const storage = log.storage(confState);
+  const wal = await log.wal();
+  try {
+    if (options.forcesNewCluster === true) {
+      const { index } = consistentIndex;
+      await forceNewCluster({ logger, storage, wal, cluster, consistentIndex: index });
+    }
+  } catch (error) {
+    await wal.close();
+    throw error;
+  }
   const node = newNode(options, log.identity.memberId, storage);
   log.bootstrap(node);
   const watches = new WatchHub({
@@ -252,7 +302,7 @@ async function join(
     clock,
     logger,
     backend,
-    wal: await log.wal(),
+    wal,
     storage,
     node,
     consistentIndex,
@@ -281,6 +331,9 @@ async function join(
     onFatal,
     ...(metrics === undefined ? {} : { metrics: metrics.member }),
   });
+  for (const { id, peerUrls } of log.remotes) {
+    if (id !== log.identity.memberId) member.transport.addRemote(id, peerUrls);
+  }
   return { member, watches, node };
 }
 
@@ -312,6 +365,11 @@ function requireNotAhead(
   );
 }
 
+/** How long a request may take, ms. */
+function requestMillis({ electionTicks, heartbeatMillis }: MemberSettings): number {
+  return 5000 + 2 * electionTicks * heartbeatMillis;
+}
+
 function newLessor(
   options: OpenMemberOptions,
   backend: Backend,
@@ -323,8 +381,8 @@ function newLessor(
     backend,
     clock,
     minimumTtlSeconds: minimumLeaseTtlSeconds(electionTicks, heartbeatMillis),
-    // As long as a request may take: the revocation before it is settled by then.
-    retryMillis: 5000 + 2 * electionTicks * heartbeatMillis,
+    // The revocation before it is settled by then.
+    retryMillis: requestMillis(settings),
     persistsCheckpoints: () => settings.persistsLeaseCheckpoints || clusterPersistsCheckpoints(),
     ...(leaseCheckpointMillis === undefined
       ? {}

@@ -1,16 +1,9 @@
 import { quoteGo } from '../../base/go-format.js';
 import type { Logger } from '../../base/logger.js';
+import type { DnsDiscovery } from '../config/cluster-discovery.js';
 import { parseInitialCluster, parseMemberUrl } from '../config/urls.js';
 import { joinHostPort, splitHostPort } from '../http/address.js';
 import { type HostResolver, systemResolver } from './host-resolver.js';
-
-/** Where the SRV records of a cluster are. */
-export interface DnsDiscovery {
-  readonly kind: 'dns';
-  readonly domain: string;
-  /** Empty, or what tells the clusters of a domain apart. */
-  readonly serviceName: string;
-}
 
 /** The member that looks for its cluster. */
 export interface SearchingMember {

@@ -1,29 +1,11 @@
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
+import type { ServiceDiscovery } from '../config/cluster-discovery.js';
 import { parseInitialCluster } from '../config/urls.js';
 import { clusterText, requireUniqueUrls } from './new-member.js';
 
 /** The highest exponent of the pauses between tries: 2^8 s. */
 const MAX_BACKOFF_EXPONENT = 8;
-
-/** A cluster whose members find each other by keys in another etcd. */
-export interface ServiceDiscovery {
-  readonly kind: 'service';
-  readonly token: string;
-  readonly endpoints: readonly string[];
-  readonly dialTimeoutMillis: number;
-  readonly requestTimeoutMillis: number;
-  readonly keepAliveMillis: number;
-  readonly keepAliveTimeoutMillis: number;
-  /** True: no TLS, whatever else is said of it. */
-  readonly isInsecure: boolean;
-  readonly skipsVerification: boolean;
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFile: string;
-  readonly user: string;
-  readonly password: string;
-}
 
 /** A key of the discovery service. */
 export interface DiscoveryEntry {

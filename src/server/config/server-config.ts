@@ -2,6 +2,7 @@ import { formatGoDuration, parseGoDuration, quoteGo } from '../../base/go-format
 import type { LogLevel } from '../../base/logger.js';
 import type { MemberUrl } from '../http/address.js';
 import { type AuditConfig, parseAudit } from './audit-config.js';
+import { type ClusterDiscovery, discovery } from './cluster-discovery.js';
 import type { DeferredLog } from './deferred-log.js';
 import {
   type FeatureName,
@@ -68,6 +69,8 @@ export interface ServerConfig {
   readonly initialCluster: ReadonlyMap<string, readonly MemberUrl[]>;
   readonly initialClusterState: 'new' | 'existing';
   readonly initialClusterToken: string;
+  /** Where the members are told, if not by the initial cluster. */
+  readonly discovery: ClusterDiscovery | undefined;
   readonly strictReconfigCheck: boolean;
   readonly maxLearners: number;
   readonly forceNewCluster: boolean;
@@ -238,6 +241,7 @@ function cluster(settings: Settings) {
         ? ('existing' as const)
         : ('new' as const),
     initialClusterToken: settings.text('initial-cluster-token'),
+    discovery: discovery(settings),
     strictReconfigCheck: settings.on('strict-reconfig-check'),
     maxLearners: settings.number('max-learners'),
     forceNewCluster: settings.on('force-new-cluster'),

@@ -8,13 +8,6 @@ import type { Settings } from './settings.js';
  * one takes its flags off this list.
  */
 export const UNSUPPORTED_FLAGS: readonly string[] = [
-  // Bootstrap over a discovery service or DNS.
-  'discovery-token',
-  'discovery-endpoints',
-  'discovery-srv',
-  'discovery-srv-name',
-  // Recovery from the loss of a quorum.
-  'force-new-cluster',
   // Operating system and diagnostics.
   'socket-reuse-port',
   'memory-mlock',

@@ -4,7 +4,7 @@ import { nodeClock } from '../../../src/platform/node-clock.js';
 import { PutRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
 import { encodeConfChange } from '../../../src/raft/confchange/codec.js';
 import { ConfChangeType } from '../../../src/raft/confchange/conf-change.js';
-import { planNewMember } from '../../../src/server/bootstrap/new-member.js';
+import { planCluster } from '../../../src/server/bootstrap/new-member.js';
 import { createLog } from '../../../src/server/bootstrap/open-log.js';
 import type { LocalMember } from '../../../src/server/local-member.js';
 import { MemoryDisk } from '../../../src/storage/backend/memory.js';
@@ -28,12 +28,11 @@ async function put(member: LocalMember, key: string): Promise<number> {
 /** The log as the first start makes it, with no write of the member yet. */
 async function makeLog({ fs }: MemberDisks, peerUrl = 'http://127.0.0.1:2380') {
   await fs.makeDirectory('/data/member/wal', { recursive: true, mode: 0o700 });
-  const plan = planNewMember({
+  const plan = planCluster({
     name: 'default',
     peerUrls: new Map([['default', [peerUrl]]]),
     advertisedPeerUrls: [peerUrl],
     token: 'etcd-cluster',
-    state: 'new',
   });
   const wal: WalWriter = await createLog(
     {

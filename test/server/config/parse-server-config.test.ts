@@ -526,7 +526,6 @@ describe('validation', () => {
       'cannot bind both --listen-client-urls and --listen-client-http-urls on the same url http://localhost:2379',
     ],
     [['--initial-cluster=a'], 'URL scheme must be http, https, unix, or unixs: '],
-    [['--discovery-srv=example.com'], '--discovery-srv is not supported yet'],
     [['--log-outputs=systemd/journal'], '--log-outputs systemd/journal is not supported yet'],
   ])('%j', (argv, text) => {
     expect(verifyError(parse(argv))).toBe(text);
