@@ -2,7 +2,7 @@ import type { Logger } from '../../base/logger.js';
 import type { Counter, Gauge } from '../../base/metrics.js';
 import type { Clock, Timer } from '../../platform/clock.js';
 import { etcdError, GrpcCode, RpcError } from '../../proto/errors.js';
-import { RecordChunk } from './record-chunk.js';
+import { RecordChunk, USUAL_RECORD_BYTES } from './record-chunk.js';
 
 /** Records that may wait for the disk, bytes; with more, new requests have to wait. */
 export const MAX_QUEUED_AUDIT_BYTES = 8 * 1024 * 1024;
@@ -160,8 +160,8 @@ export class AuditQueue {
       return undefined;
     }
     this.#handOver();
-    const kept = this.#free.pop();
-    const chunk = kept?.fits(bytes) ? kept : new RecordChunk(bytes);
+    const isUsual = bytes <= USUAL_RECORD_BYTES;
+    const chunk = (isUsual ? this.#free.pop() : undefined) ?? new RecordChunk(bytes);
     const now = this.#options.clock.monotonicMillis();
     chunk.reset(now, now + this.#wallOffset(now));
     this.#open = chunk;

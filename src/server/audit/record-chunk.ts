@@ -9,6 +9,8 @@ export const CHUNK_BYTES = 256 * 1024;
 /** Before the records: base time on the wall clock in ms, and the number of records. */
 const CHUNK_HEAD_BYTES = 16;
 const COUNT_AT = 8;
+/** Largest record that has room in an empty chunk of the usual size, bytes. */
+export const USUAL_RECORD_BYTES = CHUNK_BYTES - CHUNK_HEAD_BYTES;
 /** Of each record, before its bytes; see `#begin`. */
 const RECORD_HEAD_BYTES = 16;
 /** What an excerpt says besides: lengths of request and response, and the revision. */

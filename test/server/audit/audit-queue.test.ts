@@ -146,6 +146,18 @@ describe('a slow disk', () => {
     expect(numbersOf(output.written)).toEqual([1, 2, 3]);
   });
 
+  it('uses the memory of what is written again', async () => {
+    const output = new SlowOutput();
+    const { queue, add } = newQueue(output, LARGE_LIMIT);
+    const used = new Set();
+    for (const number of upTo(40)) {
+      add(number, CHUNK_BYTES / 4);
+      used.add(queue.room(0));
+      await output.proceed();
+    }
+    expect(used.size).toBe(2);
+  });
+
   it('keeps the order of what comes while it writes, however large', async () => {
     const output = new SlowOutput();
     const { clock, queue, count, add } = newQueue(output, LARGE_LIMIT);
