@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { bcryptPasswordHasher } from '../platform/bcrypt-password-hasher.js';
 import type { Clock } from '../platform/clock.js';
-import { acquireDirectoryLock } from '../platform/directory-lock.js';
+import { acquireDirectoryLock, DirectoryLockedError } from '../platform/directory-lock.js';
 import type { Fs } from '../platform/fs.js';
+import { isFileLocked } from '../platform/kernel-locks.js';
 import { MemoryFs } from '../platform/memory-fs.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { nodeFs } from '../platform/node-fs.js';
@@ -37,7 +39,7 @@ export interface ServerPlatform {
   readonly workerProgram: (path: string) => URL | undefined;
   readonly openBackend: (request: BackendRequest) => Promise<Backend>;
   /**
-   * Takes the directory for this process; call the result to give it up.
+   * Takes the directory of a member for this process; call the result to give it up.
    * @throws DirectoryLockedError
    */
   readonly lockDirectory: (directory: string) => Promise<() => Promise<void>>;
@@ -73,6 +75,10 @@ export const nodePlatform: ServerPlatform = {
     });
   },
   async lockDirectory(directory) {
+    // A real etcd knows nothing of our locks, but has its database locked in its own way.
+    if (await isFileLocked(join(directory, 'snap', 'db'))) {
+      throw new DirectoryLockedError(directory);
+    }
     const lock = await acquireDirectoryLock(directory);
     return () => lock.release();
   },
