@@ -4,6 +4,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Client } from '../../../src/client/client.js';
 import {
   EMPTY_CONF_STATE,
   type Entry,
@@ -54,6 +55,14 @@ class Follower {
     member.receiver.onMessage = (message) => this.#answer(message);
   }
 
+  /** Loses the log, and makes the leader begin a new term, in which it asks where we are. */
+  forget(leader: bigint): void {
+    this.entries.length = 0;
+    this.#member.transport.send([
+      messageOf(MessageType.HeartbeatResp, this.#member.id, leader, { term: 1000 }),
+    ]);
+  }
+
   #answer(message: Message): void {
     const { term, from } = message;
     const reply = (type: MessageType, fields: Partial<Message> = {}): void => {
@@ -83,6 +92,25 @@ class Follower {
     }
     for (const entry of entries) if (entry.index > last) this.entries.push(entry);
     reply(MessageType.AppResp, { index: Math.max(last, entries.at(-1)?.index ?? index) });
+  }
+}
+
+/** A 3.4 keeps so many entries behind its snapshot. */
+const COMPACTED_ENTRIES = 5000;
+const PARALLEL_PUTS = 500;
+
+async function putMany(real: RealEtcd, count: number): Promise<void> {
+  const client = new Client({ endpoints: [real.endpoint] });
+  try {
+    for (let done = 0; done < count; done += PARALLEL_PUTS) {
+      await Promise.all(
+        Array.from({ length: PARALLEL_PUTS }, () =>
+          client.kv.put({ key: Buffer.from('key'), value: Buffer.from('value') }),
+        ),
+      );
+    }
+  } finally {
+    client.close();
   }
 }
 
@@ -230,6 +258,38 @@ describe.skipIf(!hasRealEtcd)('beside a real etcd', () => {
     expect(stranger.receiver.removals).toBe(0);
     expect(stranger.transport.activeSince(realId)).toBeUndefined();
   }, 60_000);
+
+  it('sends a snapshot with its database when we have lost the log', async () => {
+    let follower: Follower | undefined;
+    const { ours, real, realId } = await startPair(
+      (member) => {
+        follower = new Follower(member);
+      },
+      {},
+      ['--snapshot-count=100'],
+    );
+    await putMany(real, COMPACTED_ENTRIES + 500);
+    let database = Buffer.alloc(0);
+    let databaseIndex = 0;
+    ours.receiver.saveSnapshotDatabase = async (index, blocks) => {
+      const all: Buffer[] = [];
+      for await (const block of blocks) all.push(block);
+      database = Buffer.concat(all);
+      databaseIndex = index;
+    };
+    follower?.forget(realId);
+    const snapshotOf = (message: Message) => message.type === MessageType.Snap;
+    await until('the snapshot is there', () => ours.receiver.messages.some(snapshotOf));
+    const { snapshot } = ours.receiver.messages.find(snapshotOf) ?? {};
+    expect(snapshot?.index).toBeGreaterThan(COMPACTED_ENTRIES);
+    expect(databaseIndex).toBe(snapshot?.index);
+    expect(new Set(snapshot?.confState.voters)).toEqual(new Set([realId, ours.id]));
+    expect(Object.keys(JSON.parse(String(snapshot?.data)) as object)).toContain('Root');
+    // The magic number of a bbolt file, and whole pages.
+    expect(database.readUInt32LE(16)).toBe(0xed0c_daed);
+    expect(database.length % 4096).toBe(0);
+    expect(ours.receiver.removals).toBe(0);
+  }, 120_000);
 
   const fixture = sharedPath('fixtures', 'v3.4.23.snapshot.db.gz');
   it.skipIf(fixture === undefined)(
