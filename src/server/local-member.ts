@@ -482,6 +482,7 @@ export class LocalMember {
     logger.info('applying snapshot', { 'current-applied-index': this.appliedIndex, ...fields });
     await this.#snapshots.settle();
     await snapshotFiles.install(snapshot);
+    this.#storageVersion.restore();
     this.#changes.replace(snapshot.confState);
     this.#snapshots.replaced(snapshot.index);
     this.#peers.reset();
