@@ -44,7 +44,14 @@ export const MEMBER_SETTINGS: OpenMemberOptions['settings'] = {
 export type MemberOverrides = Partial<
   Pick<
     OpenMemberOptions,
-    'clock' | 'logger' | 'openBackend' | 'onFatal' | 'createTransport' | 'calls' | 'initialCluster'
+    | 'clock'
+    | 'logger'
+    | 'openBackend'
+    | 'onFatal'
+    | 'createTransport'
+    | 'calls'
+    | 'initialCluster'
+    | 'forcesNewCluster'
   >
 >;
 
