@@ -37,9 +37,13 @@ export class SnapshotChecksum {
   problem(): string | undefined {
     if (!hasTrailingHash(this.#size)) return `sha256 checksum not found [bytes: ${this.#size}]`;
     const computed = this.#hash.digest();
-    if (computed.equals(this.#tail)) return undefined;
-    return `expected sha256 [${[...this.#tail].join(' ')}], got [${[...computed].join(' ')}]`;
+    return computed.equals(this.#tail) ? undefined : mismatchText(this.#tail, computed);
   }
+}
+
+/** What etcd says of a hash that is of something else. */
+export function mismatchText(stored: Buffer, computed: Buffer): string {
+  return `expected sha256 [${[...stored].join(' ')}], got [${[...computed].join(' ')}]`;
 }
 
 /** A snapshot is not what was saved. `message` is etcd's. */
@@ -49,6 +53,7 @@ export class SnapshotChecksumError extends Error {
 
 /**
  * Compares a file with the hash at its end, if it has one: a copy of a member's `db` has none.
+ * @param onRead told now and then how many bytes were read; what it throws ends the reading
  * @throws SnapshotChecksumError
  * @throws ErrnoException if it can't be read
  */
@@ -62,9 +67,11 @@ export async function verifyTrailingHash(
     const size = await file.size();
     if (!hasTrailingHash(size)) return;
     const checksum = new SnapshotChecksum();
+    let read = 0;
     for await (const chunk of fileChunks(file, size)) {
       checksum.update(chunk);
-      onRead(chunk.length);
+      read += chunk.length;
+      onRead(read);
     }
     const problem = checksum.problem();
     if (problem !== undefined) throw new SnapshotChecksumError(problem);

@@ -24,7 +24,13 @@ import {
   restoredRows,
   withAllBuckets,
 } from './restore/restored-rows.js';
-import { HASH_BYTES, hasTrailingHash, SnapshotChecksumError } from './snapshot-checksum.js';
+import {
+  HASH_BYTES,
+  hasTrailingHash,
+  mismatchText,
+  SnapshotChecksumError,
+  verifyTrailingHash,
+} from './snapshot-checksum.js';
 
 export { BboltError } from '../storage/bbolt/bbolt-error.js';
 export type { RestoredCluster };
@@ -193,15 +199,10 @@ async function copyPages(
   } finally {
     await file.close();
   }
-  if (hash !== undefined) await compareHash(hash.digest(), source, end);
-}
-
-async function compareHash(computed: Buffer, source: FileHandle, at: number): Promise<void> {
-  const stored = await source.read(at, HASH_BYTES);
-  if (computed.equals(stored)) return;
-  throw new SnapshotChecksumError(
-    `expected sha256 [${[...stored].join(' ')}], got [${[...computed].join(' ')}]`,
-  );
+  if (hash === undefined) return;
+  const computed = hash.digest();
+  const stored = await source.read(end, HASH_BYTES);
+  if (!computed.equals(stored)) throw new SnapshotChecksumError(mismatchText(stored, computed));
 }
 
 /** Walks over all that was made, as bbolt's own check does. @throws BboltError */
@@ -230,7 +231,9 @@ async function restoreLmdb(
   const { fs, skipsHashCheck, logger } = options;
   const size = await source.size();
   const total = skipsHashCheck ? size : 2 * size;
-  if (!skipsHashCheck) await checkHash(source, (read) => report(options, read, total));
+  if (!skipsHashCheck) {
+    await verifyTrailingHash(fs, options.path, (read) => report(options, read, total));
+  }
   const file = await BboltFile.open(fs, options.path);
   try {
     const changes = await plan(file, options);
@@ -243,18 +246,6 @@ async function restoreLmdb(
     await file.close();
   }
   await checkLmdbFile(fs, path, { leaves: true });
-}
-
-async function checkHash(source: FileHandle, onRead: (bytes: number) => void): Promise<void> {
-  const end = (await source.size()) - HASH_BYTES;
-  const hash = createHash('sha256');
-  let read = 0;
-  for await (const chunk of fileChunks(source, end)) {
-    hash.update(chunk);
-    read += chunk.length;
-    onRead(read);
-  }
-  await compareHash(hash.digest(), source, end);
 }
 
 async function plan(file: BboltFile, options: SnapshotRestoreOptions): Promise<RowChanges> {

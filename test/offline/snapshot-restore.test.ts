@@ -227,9 +227,12 @@ describe.skipIf(fixtures === undefined)('a restore that fails', () => {
         format,
       };
       await writeFile(path, sound.subarray(0, -32));
-      await expect(restore(nodeFs, options)).rejects.toThrow(
-        new RestoreError('snapshot missing hash but --skip-hash-check=false'),
-      );
+      const missing = await restore(nodeFs, options).catch((error: unknown) => error);
+      expect(missing).toBeInstanceOf(RestoreError);
+      expect(missing).toMatchObject({
+        message: 'snapshot missing hash but --skip-hash-check=false',
+        hint: "a copy of a member's db has no hash: restore it with --skip-hash-check",
+      });
       const flipped = Buffer.from(sound);
       flipped[sound.length - 1] = (flipped[sound.length - 1] ?? 0) ^ 1;
       await writeFile(path, flipped);
