@@ -18,7 +18,7 @@ export interface ForceNewClusterOptions {
   readonly storage: MemoryStorage;
   readonly wal: Pick<WalWriter, 'save'>;
   /** The membership after the entry `consistentIndex`. */
-  readonly cluster: Pick<Cluster, 'id' | 'localMemberId' | 'localMember' | 'members' | 'isRemoved'>;
+  readonly cluster: Pick<Cluster, 'id' | 'localMemberId' | 'members' | 'isRemoved'>;
   readonly consistentIndex: number;
 }
 
