@@ -1,6 +1,6 @@
-import { freePort, type RealEtcd, startRealEtcd } from './real-etcd.js';
+import { freePort, type RealEtcd, type RealEtcdOptions, startRealEtcd } from './real-etcd.js';
 
-/** Several real members of one cluster on loopback. */
+/** Several members of one cluster on loopback. */
 export interface RealCluster {
   readonly members: readonly RealEtcd[];
   /** All client endpoints, joined by commas. */
@@ -8,16 +8,23 @@ export interface RealCluster {
   stop(): Promise<void>;
 }
 
-/** Starts a real cluster of that many members and waits until all of them serve. */
-export async function startRealCluster(size: number): Promise<RealCluster> {
+/**
+ * Starts a cluster of that many members and waits until all of them serve.
+ * @param options default: of real ones
+ */
+export async function startRealCluster(
+  size: number,
+  options: Pick<RealEtcdOptions, 'program' | 'flags'> = { flags: ['--unsafe-no-fsync'] },
+): Promise<RealCluster> {
   const ports: { readonly client: number; readonly peer: number }[] = [];
   while (ports.length < size) ports.push({ client: await freePort(), peer: await freePort() });
   const cluster = ports.map(({ peer }, at) => `m${at}=http://127.0.0.1:${peer}`).join();
   // Of a flag that is given twice the last one counts.
   const starts = ports.map((own, at) =>
     startRealEtcd({
+      ...options,
       ports: own,
-      flags: [`--name=m${at}`, `--initial-cluster=${cluster}`, '--unsafe-no-fsync'],
+      flags: [`--name=m${at}`, `--initial-cluster=${cluster}`, ...(options.flags ?? [])],
     }),
   );
   const started = await Promise.allSettled(starts);
