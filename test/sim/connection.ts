@@ -91,6 +91,6 @@ function outcomeOf(error: unknown): Outcome {
   // A proposal may be dropped on the way to the leader, and elsewhere carried out.
   const isExpected =
     error instanceof RaftError || (error instanceof RpcError && UNAVAILABLE.has(error.code));
-  if (!isExpected) throw error;
+  if (!isExpected) throw new Error('no answer for a client', { cause: error });
   return UNKNOWN;
 }

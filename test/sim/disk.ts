@@ -123,7 +123,11 @@ export class SimulatedDisk {
     this.#process = process;
   }
 
-  openBackend(process: SimulatedProcess): MemoryBackend {
+  /** Leaves a file in that directory, as a database would: it tells that there is one. */
+  async openBackend(process: SimulatedProcess, directory: string): Promise<MemoryBackend> {
+    const file = await this.#fs.open(`${directory}/db.lmdb`, { create: true, write: true });
+    await file.close();
+    await this.#fs.syncDirectory(directory);
     const disk = new SlowMemoryDisk(this.#backend, () => this.#pace('sync'));
     return new SlowMemoryBackend(disk, process, 1 + this.#random.integer(100));
   }

@@ -1,5 +1,6 @@
 import type { CrashMode } from '../../src/platform/memory-fs.js';
 import type { Random } from '../../src/platform/random.js';
+import { type Message, MessageType } from '../../src/raft/types.js';
 import { GOOD_DISK } from './disk.js';
 import type { SimulatedMember } from './member.js';
 import { GOOD_NETWORK, type SimulatedNetwork } from './network.js';
@@ -8,9 +9,22 @@ import { type Scheduler, WORLD } from './scheduler.js';
 
 /** Longest that a member stays down, ms. */
 const DOWN_MILLIS = 2000;
+/** Longest that it stays down if it is started again at once, ms. */
+const RESTART_MILLIS = 30;
 /** Longest that a fault lasts which ends by itself, ms. */
 const LASTING_MILLIS = 2500;
 const STALL_MILLIS = 1500;
+
+/** Messages at which a crash hurts most. */
+const TRAPS = [
+  MessageType.Vote,
+  MessageType.VoteResp,
+  MessageType.App,
+  MessageType.AppResp,
+  MessageType.Snap,
+  MessageType.TimeoutNow,
+  MessageType.ReadIndexResp,
+] as const;
 
 export interface FaultsOptions {
   readonly profile: Profile;
@@ -26,6 +40,8 @@ export interface FaultsOptions {
 export class Faults {
   readonly #options: FaultsOptions;
   #isOver = false;
+  /** The next member that sends such a message crashes. */
+  #trap: MessageType | undefined;
 
   constructor(options: FaultsOptions) {
     this.#options = options;
@@ -39,6 +55,18 @@ export class Faults {
       await scheduler.sleep(random.float() * profile.faultMillis);
       if (scheduler.now >= until) return;
       this.#cause(this.#pick(profile.faults));
+    }
+  }
+
+  /** Told of each message that leaves a member. */
+  noteMessage(from: bigint, { type }: Message): void {
+    if (type !== this.#trap || this.#isOver) return;
+    this.#trap = undefined;
+    const { scheduler, members } = this.#options;
+    const member = members().find(({ id }) => id === from);
+    // What else it does in this turn it still does.
+    if (member !== undefined) {
+      scheduler.schedule(0, WORLD, () => this.#crash(member, this.#crashMode()));
     }
   }
 
@@ -63,6 +91,9 @@ export class Faults {
     switch (fault) {
       case 'crash':
         this.#crash(member, this.#crashMode());
+        return;
+      case 'crash-at-message':
+        this.#trap = this.#pick(TRAPS);
         return;
       case 'blackout': {
         const mode = this.#crashMode();
@@ -129,7 +160,10 @@ export class Faults {
   /** What its service manager does with a member that ended: starts it again after a while. */
   startAgain(member: SimulatedMember): void {
     if (this.#isOver) this.#options.scheduler.schedule(0, WORLD, () => member.start());
-    else this.#later(DOWN_MILLIS, () => member.start());
+    else {
+      const isShort = this.#options.random.integer(3) === 0;
+      this.#later(isShort ? RESTART_MILLIS : DOWN_MILLIS, () => member.start());
+    }
   }
 
   #cut(isCut: (from: SimulatedMember, to: SimulatedMember) => boolean): void {

@@ -26,6 +26,8 @@ import { SimulatedProcess } from './process.js';
 import type { Scheduler } from './scheduler.js';
 import { Violation } from './violation.js';
 
+const DIRECTORIES = memberDirectories('/data', '');
+
 /** What all members of a simulated world share. */
 export interface World {
   readonly scheduler: Scheduler;
@@ -63,15 +65,17 @@ export class SimulatedMember {
   readonly peerUrl: string;
   readonly disk: SimulatedDisk;
   readonly #world: World;
-  readonly #initialCluster: InitialCluster;
+  readonly #initialCluster: () => InitialCluster;
   #life: Life | undefined;
   #process: SimulatedProcess | undefined;
   #isSpoilt = false;
   #mayFail = false;
+  /** Whether it has been a member: until then, it may not find its cluster. */
+  #hasJoined = false;
   #isRemoved = false;
   #lives = 0;
 
-  constructor(world: World, name: string, initialCluster: InitialCluster, id: bigint) {
+  constructor(world: World, name: string, initialCluster: () => InitialCluster, id: bigint) {
     this.#world = world;
     this.name = name;
     this.id = id;
@@ -88,8 +92,14 @@ export class SimulatedMember {
     return this.#process;
   }
 
-  get isServing(): boolean {
+  /** Whether it has started and told the others of it. */
+  get isReady(): boolean {
     return this.#life?.isServing === true;
+  }
+
+  /** Whether clients may come. A learner refuses them. */
+  get isServing(): boolean {
+    return this.isReady && this.local?.isLearner === false;
   }
 
   get local(): LocalMember | undefined {
@@ -143,6 +153,7 @@ export class SimulatedMember {
       isStopping: false,
     };
     this.#life = life;
+    this.#hasJoined = true;
     this.#mayFail = false;
     member.start();
     const attributes = { name: this.name, clientUrls: [`http://${this.name}:2379`] };
@@ -163,8 +174,8 @@ export class SimulatedMember {
       clock: process,
       random: seededRandom(random.integer(2 ** 31)),
       logger: loggerOf(process.name),
-      directories: memberDirectories('/data', ''),
-      initialCluster: this.#initialCluster,
+      directories: DIRECTORIES,
+      initialCluster: this.#initialCluster(),
       settings,
       auth: {
         tokens: noTokens,
@@ -172,7 +183,7 @@ export class SimulatedMember {
           throw new Error('nobody sets a password');
         },
       },
-      openBackend: async () => this.disk.openBackend(process),
+      openBackend: () => this.disk.openBackend(process, DIRECTORIES.snap),
       createTransport: network.transportOf(process),
       calls: callsOf(process),
       onFatal: (error) => this.#endByItself(process, error),
@@ -225,17 +236,23 @@ export class SimulatedMember {
     this.#end(process, mode);
   }
 
+  get #isJoining(): boolean {
+    return !this.#hasJoined && this.#initialCluster().state === 'existing';
+  }
+
   /** Stops the member in an orderly way. */
   async stop(): Promise<void> {
     const { process, life } = { process: this.#process, life: this.#life };
-    if (process === undefined || life === undefined) return;
+    if (process === undefined || life === undefined || life.isStopping) return;
     this.#world.trace(`${process.name} stops`);
     life.isServing = false;
     life.isStopping = true;
     try {
+      if (this.#world.random.integer(2) === 0) await life.opened.member.handOver();
+      life.opened.watches.close();
       await life.opened.member.stop();
     } catch (error) {
-      if (!this.#mayFail) throw error;
+      if (this.#process === process && !this.#mayFail) this.#refuse('does not stop', process, error);
     }
     if (this.#process === process) this.#end(process, 'keep');
   }
@@ -266,7 +283,7 @@ export class SimulatedMember {
       isWalFault(error, fault),
     );
     if (this.#mayFail && isNoise) this.#isSpoilt = true;
-    else if (!this.#mayFail) this.#refuse('does not start', process, error);
+    else if (!this.#mayFail && !this.#isJoining) this.#refuse('does not start', process, error);
     this.#end(process, 'keep');
   }
 

@@ -1,4 +1,5 @@
 import { etcdError } from '../../src/proto/errors.js';
+import { MembershipAdmin } from '../../src/server/membership/membership-admin.js';
 import type { PeerCalls } from '../../src/server/peer/peer-calls.js';
 import type { SimulatedMember } from './member.js';
 import type { SimulatedNetwork } from './network.js';
@@ -57,9 +58,12 @@ export class SimulatedPeerCalls implements PeerCalls {
       return { id, ...found };
     });
 
-  promote: PeerCalls['promote'] = async () => {
-    throw new Error('the simulated cluster promotes at its leader');
-  };
+  promote: PeerCalls['promote'] = (urls, id, authorization, timeout) =>
+    this.#ask(urls, timeout, (local) => {
+      local.requireLocalLeader();
+      const { signal } = new AbortController();
+      return new MembershipAdmin({ member: local, isStrict: true }).promote(id, authorization, signal);
+    });
 
   async close(): Promise<void> {}
 

@@ -4,6 +4,7 @@ import type { Random } from '../../src/platform/random.js';
 /** What can go wrong. */
 export const FAULTS = [
   'crash',
+  'crash-at-message',
   'blackout',
   'isolate',
   'one-way',
@@ -78,7 +79,7 @@ export function profileOf(seed: number, random: Random): Profile {
     thinkMillis: pick(random, [20, 60, 150]),
     keys: 1 + random.integer(6),
     heartbeatMillis: pick(random, [50, 100]),
-    electionTicks: pick(random, [5, 10]),
+    electionTicks: pick(random, [2, 3, 5, 10]),
     preVote: chance(random, 75),
     snapshotCount: isSmall ? 5 + random.integer(50) : 10_000,
     snapshotCatchUpEntries: isSmall ? random.integer(20) : 5000,
@@ -93,7 +94,7 @@ export function profileOf(seed: number, random: Random): Profile {
   };
 }
 
-/** One member has no network. */
+/** One member has no network; and what is left of it must not be lost to noise. */
 function faultsFor(members: number): readonly Fault[] {
   if (members > 1) return FAULTS;
   return ['crash', 'pause', 'slow-disk', 'broken-disk', 'stop', 'wall-clock'];

@@ -1,6 +1,6 @@
 import { type Logger, silentLogger } from '../../src/base/logger.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
-import { planNewMember } from '../../src/server/bootstrap/new-member.js';
+import { planCluster } from '../../src/server/bootstrap/new-member.js';
 import { MEMBER_SETTINGS } from '../support/in-memory-member.js';
 import { Chronicle } from './chronicle.js';
 import { SimulatedClient } from './client.js';
@@ -9,6 +9,7 @@ import { checkHistory } from './history-checker.js';
 import { Invariants } from './invariants.js';
 import { peerUrlOf, SimulatedMember, type World } from './member.js';
 import { SimulatedNetwork } from './network.js';
+import { MembershipOperator } from './membership.js';
 import { type OperationRecord, showRecord } from './operations.js';
 import { SimulatedPeerCalls } from './peer-calls.js';
 import type { SimulatedProcess } from './process.js';
@@ -79,6 +80,7 @@ class Simulation {
   readonly #watchers: WatchingClient[] = [];
   readonly #records: OperationRecord[] = [];
   readonly #faults: Faults;
+  readonly #operator: MembershipOperator;
   readonly #trace: string[] = [];
   readonly #isVerbose: boolean;
 
@@ -88,17 +90,26 @@ class Simulation {
     this.#isVerbose = isVerbose;
     this.#network = new SimulatedNetwork(this.#scheduler, this.#random);
     this.#invariants = new Invariants(this.#scheduler, this.#chronicle);
-    this.#network.onMessage = (from, message) => this.#invariants.noteMessage(from, message);
+    this.#network.onMessage = (from, message) => {
+      this.#invariants.noteMessage(from, message);
+      this.#faults.noteMessage(from, message);
+    };
     this.#scheduler.afterStep = (owner) => this.#look(owner);
-    this.#makeMembers(this.#newWorld());
+    const world = this.#newWorld();
+    this.#makeMembers(world);
+    this.#operator = new MembershipOperator({
+      world,
+      random: this.#random,
+      members: this.#members,
+    });
     this.#makeClients();
     this.#faults = new Faults({
       profile: this.#profile,
       random: this.#random,
       scheduler: this.#scheduler,
       network: this.#network,
-      members: () => this.#members,
-      changeMembers: () => {},
+      members: () => this.#members.filter(({ isRemoved }) => !isRemoved),
+      changeMembers: () => this.#operator.change(),
       trace: (text) => this.#note(text),
     });
   }
@@ -142,10 +153,11 @@ class Simulation {
   async #rest(): Promise<void> {
     const deadline = this.#scheduler.now + HEALING_MILLIS;
     await this.#waitUntil('all members serve', deadline, () =>
-      this.#present().every(({ isServing }) => isServing),
+      this.#present().every(({ isReady }) => isReady),
     );
     const [client] = this.#clients;
     for (const member of this.#present()) {
+      if (!member.isServing) continue;
       let count = 0;
       for (;;) {
         const value = `end.${member.name}.${count++}`;
@@ -165,6 +177,7 @@ class Simulation {
 
   async #waitUntil(what: string, deadline: number, isTrue: () => boolean): Promise<void> {
     while (!isTrue()) {
+      this.#operator.adopt();
       this.#require(what, deadline);
       await this.#scheduler.sleep(LOOK_MILLIS);
     }
@@ -179,9 +192,9 @@ class Simulation {
     );
   }
 
-  /** Those that can still be there: not those that lost their disk or were removed. */
+  /** The members of the cluster, but for those that lost their disk. */
   #present(): SimulatedMember[] {
-    return this.#members.filter(({ isSpoilt, isRemoved }) => !isSpoilt && !isRemoved);
+    return this.#operator.present().filter(({ isSpoilt }) => !isSpoilt);
   }
 
   #checkWatch(watch: WatchingClient): boolean {
@@ -237,7 +250,8 @@ class Simulation {
         token: 'sim',
         state: 'new' as const,
       };
-      this.#members.push(new SimulatedMember(world, name, initial, planNewMember(initial).memberId));
+      const id = planCluster(initial).memberId;
+      this.#members.push(new SimulatedMember(world, name, () => initial, id));
     }
   }
 
@@ -316,7 +330,7 @@ class Simulation {
         this.#note(`${name} ${level} ${message} ${rest}`);
       };
     const logger: Logger = {
-      debug: log('debug'),
+      debug: () => {},
       info: log('info'),
       warn: log('warn'),
       error: log('error'),
