@@ -116,7 +116,7 @@ export class PeerAgents {
     return begin({ ...options, method, path, headers });
   }
 
-  /** Closes idle connections; requests that go on are left alone. */
+  /** Closes all connections; requests that go on fail. */
   close(): void {
     for (const agent of this.#agents) agent.destroy();
   }

@@ -1,9 +1,11 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Counter } from '../../base/metrics.js';
 import type { Timer } from '../../platform/clock.js';
+import { DecodeError } from '../../proto/decode-error.js';
 import { formatId } from '../membership/member.js';
 import { ByteQueue } from './byte-queue.js';
 import type { Delivery } from './delivery.js';
+import { FrameError } from './frame-error.js';
 import { logRefusal, type PeerContext } from './peer-context.js';
 import { MemberRemovedError, preconditionError } from './peer-errors.js';
 import type { PeerStatus } from './peer-status.js';
@@ -150,7 +152,8 @@ export class StreamReader {
       try {
         this.#deliver(queue, decoder);
       } catch (error) {
-        this.#lose(request, error instanceof Error ? error : new Error(String(error)));
+        if (!(error instanceof FrameError) && !(error instanceof DecodeError)) throw error;
+        this.#lose(request, error);
       }
     });
     response.on('error', (error) => this.#lose(request, request.errored ?? error));

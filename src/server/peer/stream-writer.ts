@@ -64,8 +64,7 @@ export class StreamWriter {
       to: this.#peer,
       'stream-type': STREAM_TITLES[this.#kind],
     });
-    if (this.#detach())
-      logger.warn('closed TCP streaming connection with remote peer', this.#facts());
+    this.#replace();
     const connection: Connection = {
       response,
       encoder: createEncoder(this.#kind),
@@ -101,7 +100,7 @@ export class StreamWriter {
   }
 
   stop(): void {
-    if (!this.#detach()) return;
+    if (this.#detach() === undefined) return;
     this.#context.logger.info('stopped TCP streaming connection with remote peer', this.#facts());
   }
 
@@ -134,6 +133,15 @@ export class StreamWriter {
     }
   }
 
+  /** Closes the connection that a new one takes the place of. */
+  #replace(): void {
+    const { logger, receiver } = this.#context;
+    const replaced = this.#detach();
+    if (replaced === undefined) return;
+    logger.warn('closed TCP streaming connection with remote peer', this.#facts());
+    if (replaced.queue.length > 0 || replaced.openWrites > 0) receiver.reportUnreachable(this.#id);
+  }
+
   #lose(connection: Connection, reason: string, action = 'write'): void {
     if (this.#connection !== connection) return;
     this.#detach();
@@ -147,15 +155,13 @@ export class StreamWriter {
     receiver.reportUnreachable(this.#id);
   }
 
-  /** Closes the connection with all that waits for it. False: there is none. */
-  #detach(): boolean {
+  /** Closes the connection with all that waits for it. Undefined: there is none. */
+  #detach(): Connection | undefined {
     const connection = this.#connection;
-    if (connection === undefined) return false;
     this.#connection = undefined;
-    connection.heartbeat.cancel();
-    connection.response.destroy();
-    if (connection.queue.length > 0) this.#context.receiver.reportUnreachable(this.#id);
-    return true;
+    connection?.heartbeat.cancel();
+    connection?.response.destroy();
+    return connection;
   }
 
   #facts() {
