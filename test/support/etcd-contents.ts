@@ -23,6 +23,7 @@ export interface EtcdContents {
   /** Id, granted time to live, keys. */
   readonly leases: readonly string[];
   readonly users: readonly string[];
+  /** All but root. */
   readonly roles: readonly string[];
   /** Id and peer URLs. */
   readonly members: readonly string[];
@@ -96,8 +97,10 @@ async function usersOf({ auth }: Client): Promise<string[]> {
 
 async function rolesOf({ auth }: Client): Promise<string[]> {
   const { roles } = await auth.roleList();
+  // Later releases tell a permission of root that is nowhere stored.
+  const others = roles.filter((name) => name !== 'root');
   return Promise.all(
-    roles.map(async (name) => {
+    others.map(async (name) => {
       const { perm } = await auth.roleGet(name);
       return `${name} ${perm.map((each) => `${each.permType} ${each.key} ${each.rangeEnd}`)}`;
     }),

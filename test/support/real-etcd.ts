@@ -60,6 +60,8 @@ export interface RealEtcd {
   ctlUntil(args: readonly string[], length: number): Promise<Buffer>;
   /** Kills the process and keeps the data. */
   kill(): Promise<void>;
+  /** Asks the process to end, waits until it has, and keeps the data. */
+  terminate(): Promise<void>;
   /** Stops the process and removes its data. */
   stop(): Promise<void>;
 }
@@ -148,6 +150,7 @@ async function startOn(
       }),
     ctlUntil: (args, length) => runUntil([`--endpoints=${endpoint}`, ...args], length),
     kill: () => end('SIGKILL'),
+    terminate: () => end('SIGTERM'),
     stop: async () => {
       await end('SIGKILL');
       rmSync(dataDir, { recursive: true, force: true });
