@@ -1,10 +1,10 @@
-import { goJson } from '../../base/go-json.js';
 import { Request } from '../../proto/gen/etcdserverpb/etcdserver.js';
 import {
   ClusterMemberAttrSetRequest,
   ClusterVersionSetRequest,
 } from '../../proto/gen/membershippb/membership.js';
 import { encodeInternalRequest } from '../../proto/hot/internal-request.js';
+import { encodeAttributes } from '../../storage/snap/v2-store-json.js';
 import { compareReleases, parseRelease } from './cluster-version.js';
 import { formatId } from './member.js';
 
@@ -69,13 +69,6 @@ export function versionEntry(form: EntryForm, requestId: bigint, version: string
   if (form === 'v2') return storeRequest(requestId, '/0/version', version);
   const payload = ClusterVersionSetRequest.encode({ ver: version }).finish();
   return encodeInternalRequest(headerOf(requestId), 'clusterVersionSet', payload);
-}
-
-function encodeAttributes({ name, clientUrls }: MemberAttributes): string {
-  return goJson({
-    ...(name === '' ? {} : { name }),
-    ...(clientUrls.length === 0 ? {} : { clientURLs: clientUrls }),
-  });
 }
 
 function headerOf(id: bigint) {

@@ -1,3 +1,5 @@
+import { goJson } from '../../base/go-json.js';
+
 /** One member of the cluster, as the log made it known. */
 export interface Member {
   readonly id: bigint;
@@ -79,12 +81,4 @@ function memberOf(value: unknown, text: string): Member & { readonly isPromote: 
 
 function stringList(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
-/** JSON as Go writes it: `<`, `>` and `&` are escaped, so that the bytes equal those of etcd. */
-function goJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

@@ -75,7 +75,8 @@ export function encodeV2Store(membership: V2Membership): Buffer {
   for (const member of sortedById(membership.members)) {
     const path = `/0/members/${member.id.toString(16)}`;
     builder.put('create', `${path}/raftAttributes`, raftAttributes(member));
-    if (member.clientUrls.length > 0) builder.put('set', `${path}/attributes`, attributes(member));
+    if (member.clientUrls.length > 0)
+      builder.put('set', `${path}/attributes`, encodeAttributes(member));
   }
   for (const id of membership.removed) {
     builder.put('create', `/0/removed_members/${id.toString(16)}`, '');
@@ -94,7 +95,11 @@ function raftAttributes({ peerUrls, isLearner }: V2Member): string {
   return goJson({ peerURLs: peerUrls, ...(isLearner ? { isLearner } : {}) });
 }
 
-function attributes({ name, clientUrls }: V2Member): string {
+/** What a member tells of itself, as the store and the log of older releases hold it. */
+export function encodeAttributes({
+  name,
+  clientUrls,
+}: Pick<V2Member, 'name' | 'clientUrls'>): string {
   return goJson({
     ...(name === '' ? {} : { name }),
     ...(clientUrls.length === 0 ? {} : { clientURLs: clientUrls }),
