@@ -10,6 +10,11 @@ import { urlDifference } from './same-urls.js';
 
 /** How long a member may take to name the members of its cluster, ms. */
 const MEMBERS_TIMEOUT_MILLIS = 10_000;
+/**
+ * How long a member may take to tell whether the cluster goes down, ms. It asks the leader first, and
+ * a cluster of one that waits for its second member has none until that starts.
+ */
+const DOWNGRADE_TIMEOUT_MILLIS = 1000;
 /** The oldest cluster that can be joined. */
 const LOWEST_RELEASE = { major: 3, minor: 0 };
 
@@ -143,7 +148,7 @@ async function askVersions(
     others.map(async (member) => {
       const [version, isDowngrading] = await Promise.allSettled([
         calls.version(member.peerUrls, requestTimeoutMillis),
-        calls.downgradeEnabled(member.peerUrls, requestTimeoutMillis),
+        calls.downgradeEnabled(member.peerUrls, DOWNGRADE_TIMEOUT_MILLIS),
       ]);
       if (version.status === 'rejected') {
         logger.warn('failed to get version of remote member', {
