@@ -1,20 +1,23 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import { nodeFs } from '../../../src/platform/node-fs.js';
+import { KeyValue } from '../../../src/proto/gen/mvccpb/kv.js';
 import { MemoryBackend } from '../../../src/storage/backend/memory.js';
 import { backendImageSource } from '../../../src/storage/bbolt/backend-image.js';
 import { BboltFile } from '../../../src/storage/bbolt/bbolt-file.js';
 import { databaseRows } from '../../../src/storage/bbolt/database-rows.js';
 import { writeBboltFile } from '../../../src/storage/bbolt/write-file.js';
+import { encodeRevisionKey } from '../../../src/storage/mvcc/revision-key.js';
 import { startEtcd, type TestEtcd } from '../../../src/testing.js';
 import { contentsOf, withClient } from '../../support/etcd-contents.js';
+import { spawnEtcd } from '../../support/etcd-process.js';
 import { sharedPath } from '../../support/shared.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -124,6 +127,16 @@ async function asAlice({ endpoint }: TestEtcd): Promise<void> {
     password: 'wrong',
   });
   await expect(wrong).rejects.toThrow('authentication failed');
+}
+
+/** Waits until the file that is being imported to has grown, or has its name. */
+async function nextChange(directory: string): Promise<void> {
+  const path = join(directory, 'member/snap/db.lmdb.new');
+  const before = (await nodeFs.stat(path))?.size;
+  await vi.waitFor(async () => expect((await nodeFs.stat(path))?.size).not.toBe(before), {
+    timeout: 5000,
+    interval: 2,
+  });
 }
 
 const VERSIONS = ['v3.4.23', 'v3.5.30'] as const;
@@ -291,5 +304,47 @@ describe.skipIf(sharedPath('fixtures') === undefined)('a data directory of a kil
     });
     const etcd = await serve(directory);
     expect((await contentsOf(etcd.endpoint)).revision).toBe(1);
+  });
+
+  it('is whole after any number of kills while it is imported', async () => {
+    const directory = await killedDirectory('v3.5.30');
+    // As large as it takes for the kills to meet the import.
+    await changeDatabase(directory, (backend) => {
+      for (let n = 0; n < 60_000; n++) {
+        const revision = 1000 + n;
+        const key = Buffer.from(`bulk-${String(n).padStart(6, '0')}`);
+        const keyValue = KeyValue.create({
+          key,
+          value: Buffer.alloc(400, n),
+          createRevision: revision,
+          modRevision: revision,
+          version: 1,
+        });
+        backend.put('key', encodeRevisionKey(revision, 0), KeyValue.encode(keyValue).finish());
+      }
+    });
+    const copy = join(await tempDir(), 'data');
+    await cp(directory, copy, { recursive: true });
+    const plain = await serve(copy);
+    const expected = await contents(plain);
+    await plain.stop();
+    let interrupted = 0;
+    for (let kill = 0; kill < 4; kill++) {
+      const child = spawnEtcd(directory);
+      await vi.waitFor(
+        async () => {
+          const names = await readdir(join(directory, 'member/snap'));
+          expect(names).toContain('db.lmdb.new');
+        },
+        { timeout: 10_000, interval: 5 },
+      );
+      for (let turn = 0; turn < kill; turn++) await nextChange(directory);
+      await child.kill('SIGKILL');
+      const names = await readdir(join(directory, 'member/snap'));
+      if (names.includes('db.lmdb')) break;
+      interrupted++;
+    }
+    expect(interrupted).toBeGreaterThan(0);
+    expect(await contents(await serve(directory))).toEqual(expected);
   });
 });
