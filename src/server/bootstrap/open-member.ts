@@ -12,6 +12,7 @@ import { saveSnapshotDatabase } from '../../storage/snap/snapshot-database.js';
 import { Snapshotter } from '../../storage/snap/snapshotter.js';
 import { encodeV2Store } from '../../storage/snap/v2-store-json.js';
 import { removeSnapshotDatabasesBefore } from '../../storage/wal/purge.js';
+import { WAL_BEGINNING, type WalStart } from '../../storage/wal/reader.js';
 import type { WalIdentity } from '../../storage/wal/record-types.js';
 import type { WalMetrics, WalWriter } from '../../storage/wal/writer.js';
 import { AlarmStore } from '../alarm/alarm-store.js';
@@ -28,6 +29,7 @@ import type { Member } from '../membership/member.js';
 import type { PeerCalls } from '../peer/peer-calls.js';
 import type { CreatePeerTransport } from '../peer/peer-transport.js';
 import { type ReplaceStateParts, replaceState } from '../snapshots/replace-state.js';
+import { StorageVersion } from '../storage-version.js';
 import { WatchHub, type WatchMetrics } from '../watch/watch-hub.js';
 import type { MemberPlan } from './bootstrap-options.js';
 import {
@@ -42,7 +44,10 @@ import type { HostResolver } from './host-resolver.js';
 import type { InitialCluster } from './new-member.js';
 import { createLog, type ExistingLog, type LogOptions, logExists, readLog } from './open-log.js';
 import { planMember } from './plan-member.js';
+import { recoverSnapshot } from './recover-snapshot.js';
+import { refuseDatabaseWithoutLog, takeOver } from './take-over.js';
 import type { ConnectDiscovery } from './v3-discovery.js';
+import { requireSupportedVersions } from './version-rules.js';
 
 /** Bound on the entries of one append message, bytes (reference: raft A1). */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -105,7 +110,8 @@ export interface OpenedMember {
 /** The log, wherever it came from. */
 interface OpenedLog {
   readonly identity: WalIdentity;
-  readonly snapshotIndex: number;
+  /** The snapshot that the log begins with. */
+  readonly start: WalStart;
   readonly lastIndex: number;
   readonly wal: () => Promise<WalWriter>;
   readonly storage: (confState: ConfState) => MemoryStorage;
@@ -126,10 +132,14 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenedMemb
   await makeDirectories(fs, directories);
   await removeLeftovers(fs, directories.snap);
   const isRestart = await logExists(logOptions(options));
-  if (!isRestart) await removePartialWalParent(options);
+  if (!isRestart) {
+    await refuseDatabaseWithoutLog(options);
+    await removePartialWalParent(options);
+  }
   const log = isRestart ? await openExisting(options) : openNew(options, await planOf(options));
   const backend = await options.openBackend(onFatal);
   try {
+    await recoverSnapshot(options, log.start, backend);
     return { ...(await assemble(options, log, backend)), isRestart };
   } catch (error) {
     await backend.close();
@@ -173,7 +183,7 @@ function openNew(options: OpenMemberOptions, plan: MemberPlan): OpenedLog {
   const identity = { memberId: plan.memberId, clusterId: plan.clusterId };
   return {
     identity,
-    snapshotIndex: 0,
+    start: WAL_BEGINNING,
     lastIndex: 0,
     wal: () => createLog(logOptions(options), identity),
     storage: () => new MemoryStorage(),
@@ -187,10 +197,11 @@ function openNew(options: OpenMemberOptions, plan: MemberPlan): OpenedLog {
 async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
   const log = await readLog(logOptions(options));
   warnOfDiscovery(options);
+  await takeOver(options, log);
   if (!log.isBegun && options.initialCluster.state === 'new') return beginAgain(options, log);
   return {
     identity: log.identity,
-    snapshotIndex: log.start.index,
+    start: log.start,
     lastIndex: log.lastIndex,
     wal: log.resume,
     storage: log.storage,
@@ -234,8 +245,12 @@ async function assemble(
   const { clock, logger, settings, metrics, onFatal } = options;
   const cluster = new Cluster(log.identity.clusterId, log.identity.memberId, backend);
   cluster.restore();
+  requireSupportedVersions({
+    storage: new StorageVersion(backend).version,
+    cluster: cluster.version,
+  });
   const consistentIndex = new ConsistentIndex(backend);
-  requireNotBehind(options, consistentIndex.index, log.snapshotIndex);
+  requireNotBehind(options, consistentIndex.index, log.start.index);
   requireNotAhead(options, consistentIndex.index, log.lastIndex, cluster);
   const lessor = newLessor(options, backend, () => cluster.isAtLeast(3, 6));
   lessor.restore();
@@ -313,7 +328,7 @@ async function join(
     auth,
     authorizer: new Authorizer(auth, lessor),
     quota: new Quota(settings.quotaBytes, () => backend.size().allocated),
-    snapshotIndex: log.snapshotIndex,
+    snapshotIndex: log.start.index,
     confState,
     snapshotFiles: snapshotFiles(options, {
       fs: options.fs,
