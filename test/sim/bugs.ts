@@ -99,7 +99,13 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         (maybeAppend) =>
           function (this: RaftLog, index, term, entries, commit) {
             const isGap = index > this.lastIndex();
-            return maybeAppend.call(this, index, isGap ? term : (this.term(index) ?? term), entries, commit);
+            return maybeAppend.call(
+              this,
+              index,
+              isGap ? term : (this.term(index) ?? term),
+              entries,
+              commit,
+            );
           },
       ),
   },

@@ -43,8 +43,11 @@ export class Chronicle {
     const known = this.#entries[change.revision - 2];
     if (known === undefined) {
       if (change.revision !== this.lastRevision + 1) {
-        throw new Violation('state machine', `${who} made revision ${change.revision}, the first \
-after ${this.lastRevision}`);
+        throw new Violation(
+          'state machine',
+          `${who} made revision ${change.revision}, the first \
+after ${this.lastRevision}`,
+        );
       }
       const events = change.events.map(({ key, isDelete, keyValue }) => ({
         key,

@@ -50,6 +50,11 @@ export function sendOperation(
       scheduler.schedule(network.delay(), WORLD, () => resolve(outcome));
     };
     scheduler.schedule(network.delay(), life.process, () => {
+      // A server that stops takes no more calls; and its process outlives its open ones.
+      if (life.isStopping) {
+        respond({ kind: 'refused', reason: 'connection refused' });
+        return;
+      }
       call(life, operation)
         .catch((error: unknown) => (life.process.isDead ? UNKNOWN : outcomeOf(error)))
         .then(respond)

@@ -1,8 +1,8 @@
 import type { Clock } from '../../src/platform/clock.js';
 import { type CrashMode, type FsOperation, MemoryFs } from '../../src/platform/memory-fs.js';
 import type { Random } from '../../src/platform/random.js';
-import { MemoryBackend, MemoryDisk } from '../../src/storage/backend/memory.js';
 import type { RowSource } from '../../src/storage/backend/backend.js';
+import { MemoryBackend, MemoryDisk } from '../../src/storage/backend/memory.js';
 import type { SimulatedProcess } from './process.js';
 
 /** What the disk does; changed while it runs. */
@@ -145,8 +145,7 @@ export class SimulatedDisk {
   async #pace(operation: FsOperation): Promise<void> {
     if (this.#process === undefined || !SLOW_OPERATIONS.has(operation)) return;
     const { operationMillis, stallRate, stallMillis } = this.conditions;
-    const isStalled =
-      operation === 'sync' && stallRate > 0 && this.#random.float() < stallRate;
+    const isStalled = operation === 'sync' && stallRate > 0 && this.#random.float() < stallRate;
     const longest = isStalled ? stallMillis : operationMillis;
     await this.#process.sleep(this.#random.float() * longest);
   }

@@ -159,9 +159,10 @@ export class Faults {
 
   /** What its service manager does with a member that ended: starts it again after a while. */
   startAgain(member: SimulatedMember): void {
-    if (this.#isOver) this.#options.scheduler.schedule(0, WORLD, () => member.start());
+    const { random, scheduler } = this.#options;
+    if (this.#isOver) scheduler.schedule(RESTART_MILLIS, WORLD, () => member.start());
     else {
-      const isShort = this.#options.random.integer(3) === 0;
+      const isShort = random.integer(3) === 0;
       this.#later(isShort ? RESTART_MILLIS : DOWN_MILLIS, () => member.start());
     }
   }

@@ -238,7 +238,8 @@ class LeaseHistory {
   constructor(records: readonly OperationRecord[]) {
     for (const record of records) {
       const { operation, outcome } = record;
-      if (operation.kind === 'grant' && outcome.kind !== 'refused') this.#asked.add(operation.lease);
+      if (operation.kind === 'grant' && outcome.kind !== 'refused')
+        this.#asked.add(operation.lease);
       if (operation.kind === 'revoke' && outcome.kind === 'answered') {
         this.#revoked.set(operation.lease, record);
       }
@@ -252,8 +253,11 @@ class LeaseHistory {
   requireAlive(lease: bigint, revision: number, record: OperationRecord): void {
     if (lease === 0n) return;
     const fail = (why: string): never => {
-      throw new Violation('leases', `revision ${revision} put a key under a lease that ${why}; \
-${showRecord(record)}`);
+      throw new Violation(
+        'leases',
+        `revision ${revision} put a key under a lease that ${why}; \
+${showRecord(record)}`,
+      );
     };
     if (!this.#asked.has(lease)) fail('nobody was granted');
     const end = this.#ended.get(lease);

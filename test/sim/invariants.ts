@@ -190,13 +190,7 @@ export class Invariants {
   }
 
   /** Monotonic commit; one entry for each index; a leader counts entries of its own term alone. */
-  #lookAtCommit(
-    { name }: Observed,
-    seen: Seen,
-    term: number,
-    role: Role,
-    log: RaftLog,
-  ): void {
+  #lookAtCommit({ name }: Observed, seen: Seen, term: number, role: Role, log: RaftLog): void {
     const { committed } = log;
     if (committed === seen.committed) return;
     if (committed < seen.committed) {
@@ -204,8 +198,11 @@ export class Invariants {
     }
     const wasLeader = seen.role === Role.Leader && seen.term === term && role === Role.Leader;
     if (wasLeader && log.term(committed) !== term) {
-      this.#fail('commit by counting', `${name} commits ${committed} of term \
-${log.term(committed)} in its term ${term}`);
+      this.#fail(
+        'commit by counting',
+        `${name} commits ${committed} of term \
+${log.term(committed)} in its term ${term}`,
+      );
     }
     for (let index = Math.max(seen.committed + 1, seen.firstIndex); index <= committed; index++) {
       const entryTerm = log.term(index);

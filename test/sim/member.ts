@@ -252,7 +252,8 @@ export class SimulatedMember {
       life.opened.watches.close();
       await life.opened.member.stop();
     } catch (error) {
-      if (this.#process === process && !this.#mayFail) this.#refuse('does not stop', process, error);
+      if (this.#process === process && !this.#mayFail)
+        this.#refuse('does not stop', process, error);
     }
     if (this.#process === process) this.#end(process, 'keep');
   }

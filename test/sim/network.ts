@@ -186,6 +186,8 @@ class SimulatedTransport implements PeerTransport {
       this.#network.reachable(this.#id, message.from)?.transport.tellRemoved(this.#id);
       return;
     }
+    // Trap: a member that lags may not know yet who leads it, and must answer all the same.
+    this.addRemote(message.from);
     this.#receiver.receive(message);
   }
 

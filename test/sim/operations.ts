@@ -106,23 +106,25 @@ export function effectOn(model: KeyspaceModel, operation: Operation): Effect {
 }
 
 function txnEffect(model: KeyspaceModel, { conditions, success, failure }: Txn): Effect {
-  const succeeded = conditions.every(({ key, value }) => valueOf(model.live.get(key)) === value);
+  const succeeded = conditions.every(({ key, value }) => textOf(model.live.get(key)) === value);
   const view = new TxnView(model);
-  const contents = (succeeded ? success : failure).map((step) => {
-    switch (step.kind) {
-      case 'put':
-        view.put(step);
-        return 'put';
-      case 'delete':
-        return String(view.delete(step.key));
-      case 'range':
-        return showRange(view, step.key, step.end);
-    }
-  });
+  const contents = (succeeded ? success : failure).map((step) => takeStep(view, step));
   return { changes: view.changes, content: [succeeded, ...contents].join(';') };
 }
 
-function valueOf(keyValue: KeyValue | undefined): string | undefined {
+function takeStep(view: TxnView, step: Step): string {
+  switch (step.kind) {
+    case 'put':
+      view.put(step);
+      return 'put';
+    case 'delete':
+      return String(view.delete(step.key));
+    case 'range':
+      return showRange(view, step.key, step.end);
+  }
+}
+
+function textOf(keyValue: KeyValue | undefined): string | undefined {
   return keyValue?.value.toString('latin1');
 }
 

@@ -30,7 +30,7 @@ export class SimulatedPeerCalls implements PeerCalls {
   version: PeerCalls['version'] = (urls, timeout) =>
     this.#ask(urls, timeout, async ({ cluster }) => ({
       server: '3.6.0',
-      cluster: cluster.version ?? 'not_decided',
+      cluster: cluster.version ?? '3.6.0',
       storage: '3.6.0',
     }));
 
@@ -59,10 +59,14 @@ export class SimulatedPeerCalls implements PeerCalls {
     });
 
   promote: PeerCalls['promote'] = (urls, id, authorization, timeout) =>
-    this.#ask(urls, timeout, (local) => {
+    this.#ask(urls, timeout, async (local) => {
       local.requireLocalLeader();
       const { signal } = new AbortController();
-      return new MembershipAdmin({ member: local, isStrict: true }).promote(id, authorization, signal);
+      return new MembershipAdmin({ member: local, isStrict: true }).promote(
+        id,
+        authorization,
+        signal,
+      );
     });
 
   async close(): Promise<void> {}

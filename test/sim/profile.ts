@@ -84,7 +84,7 @@ export function profileOf(seed: number, random: Random): Profile {
     snapshotCount: isSmall ? 5 + random.integer(50) : 10_000,
     snapshotCatchUpEntries: isSmall ? random.integer(20) : 5000,
     walSegmentBytes: pick(random, [4096, 16_384, 262_144]),
-    faults: chance(random, 5) ? [] : some(random, faultsFor(members)),
+    faults: chance(random, 5) ? [] : some(random, faultsFor(members)).flatMap(weighted),
     faultMillis: pick(random, [300, 1000, 2500]),
     crashModes: some(random, ['keep', 'lose', 'tear', 'garble'] as const),
     clockDrift: chance(random, 30) ? 0.05 : 0,
@@ -98,6 +98,11 @@ export function profileOf(seed: number, random: Random): Profile {
 function faultsFor(members: number): readonly Fault[] {
   if (members > 1) return FAULTS;
   return ['crash', 'pause', 'slow-disk', 'broken-disk', 'stop', 'wall-clock'];
+}
+
+/** A change of the members takes several faults of its kind until it is complete. */
+function weighted(fault: Fault): readonly Fault[] {
+  return fault === 'member-change' ? [fault, fault, fault, fault] : [fault];
 }
 
 export function showProfile(profile: Profile): string {

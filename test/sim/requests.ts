@@ -1,10 +1,10 @@
 import { asBuffer } from '../../src/base/bytes.js';
 import {
+  CompactionRequest,
+  CompactionResponse,
   Compare,
   Compare_CompareResult as CompareResult,
   Compare_CompareTarget as CompareTarget,
-  CompactionRequest,
-  CompactionResponse,
   DeleteRangeRequest,
   DeleteRangeResponse,
   LeaseGrantRequest,

@@ -8,8 +8,8 @@ import { Faults } from './faults.js';
 import { checkHistory } from './history-checker.js';
 import { Invariants } from './invariants.js';
 import { peerUrlOf, SimulatedMember, type World } from './member.js';
-import { SimulatedNetwork } from './network.js';
 import { MembershipOperator } from './membership.js';
+import { SimulatedNetwork } from './network.js';
 import { type OperationRecord, showRecord } from './operations.js';
 import { SimulatedPeerCalls } from './peer-calls.js';
 import type { SimulatedProcess } from './process.js';
@@ -33,6 +33,10 @@ export interface RunReport {
   readonly answered: number;
   readonly revisions: number;
   readonly leaderTerms: number;
+  /** Members that were added. */
+  readonly joined: number;
+  /** Members that were removed, and know it. */
+  readonly removed: number;
   readonly virtualMillis: number;
 }
 
@@ -132,6 +136,8 @@ class Simulation {
       answered: this.#records.filter(({ outcome }) => outcome.kind === 'answered').length,
       revisions: this.#chronicle.lastRevision,
       leaderTerms: this.#invariants.leaderTerms,
+      joined: this.#members.length - this.#profile.members,
+      removed: this.#members.filter(({ isRemoved }) => isRemoved).length,
       virtualMillis: this.#scheduler.now,
     };
   }

@@ -76,7 +76,10 @@ export class WatchingClient implements WatchHistory {
     const stream = new LocalStream(callContext(path), undefined);
     life.process.onDeath(() => stream.close());
     scheduler.schedule(random.float() * STAY_MILLIS, life.process, () => stream.close());
-    scheduler.schedule(0, life.process, () => this.#open(life, stream));
+    scheduler.schedule(0, life.process, () => {
+      if (life.isStopping) stream.close();
+      else this.#open(life, stream);
+    });
     for await (const bytes of stream) {
       await scheduler.sleep(random.float() * READ_MILLIS);
       // What was on its way when the connection broke never came.
