@@ -182,6 +182,8 @@ class Server implements EtcdServer {
 
   async start(): Promise<void> {
     await this.#listen();
+    // Peers that start at the same time are told to come again, instead of waiting for an answer.
+    this.#peers.start();
     await this.#open();
     const { member } = this;
     if (this.#failure !== undefined) {
@@ -213,7 +215,6 @@ class Server implements EtcdServer {
     });
     this.#membership = membership;
     this.#peerSide?.serve(member, membership, versionSource(member));
-    this.#peers.start();
   }
 
   /** A URL with port 0 was bound to a port that only the listener knows. */

@@ -41,7 +41,7 @@ import {
 } from './directories.js';
 import { forceNewCluster } from './force-new-cluster.js';
 import type { HostResolver } from './host-resolver.js';
-import type { InitialCluster } from './new-member.js';
+import type { FirstMember, InitialCluster } from './new-member.js';
 import { createLog, type ExistingLog, type LogOptions, logExists, readLog } from './open-log.js';
 import { planMember } from './plan-member.js';
 import { recoverSnapshot } from './recover-snapshot.js';
@@ -118,6 +118,8 @@ interface OpenedLog {
   readonly bootstrap: (node: RawNode) => void;
   /** Members of the running cluster that this one joins; the log does not tell of them yet. */
   readonly remotes: readonly Member[];
+  /** The first members of a new cluster, which the log is going to tell of. */
+  readonly firstMembers: readonly FirstMember[];
 }
 
 /**
@@ -191,6 +193,7 @@ function openNew(options: OpenMemberOptions, plan: MemberPlan): OpenedLog {
       if (plan.peers.length > 0) node.bootstrap(plan.peers);
     },
     remotes: plan.remotes,
+    firstMembers: plan.peers,
   };
 }
 
@@ -207,6 +210,7 @@ async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
     storage: log.storage,
     bootstrap: () => {},
     remotes: [],
+    firstMembers: [],
   };
 }
 
@@ -346,8 +350,12 @@ async function join(
     onFatal,
     ...(metrics === undefined ? {} : { metrics: metrics.member }),
   });
+  const { memberId } = log.identity;
   for (const { id, peerUrls } of log.remotes) {
-    if (id !== log.identity.memberId) member.transport.addRemote(id, peerUrls);
+    if (id !== memberId) member.transport.addRemote(id, peerUrls);
+  }
+  for (const { id, peerUrls } of log.firstMembers) {
+    if (id !== memberId) member.transport.addPeer(id, peerUrls);
   }
   return { member, watches, node };
 }
