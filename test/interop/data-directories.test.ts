@@ -6,6 +6,7 @@ import { fileHashKv } from '../../src/offline/file-hash-kv.js';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
 import { contentsOf, type EtcdContents, fillEtcd, withClient } from '../support/etcd-contents.js';
+import { startEtcdProcess } from '../support/etcd-process.js';
 import {
   freePort,
   hasRealEtcd,
@@ -172,5 +173,27 @@ describe.skipIf(!hasRealEtcd)('data directories between a real etcd and us', () 
     await exportData(dataDir, join(root, 'exported'));
     const second = await real(join(root, 'exported'));
     await expectSame(second.endpoint, before);
+  });
+
+  it('of ours that was killed while it was written to lose nothing on the way', async () => {
+    const root = await tempDir();
+    const dataDir = join(root, 'ours');
+    const child = await startEtcdProcess(dataDir);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await fillEtcd(child.endpoint);
+    await withClient(child.endpoint, async ({ kv }) => {
+      for (let at = 0; at < 100; at++) {
+        await kv.put({ key: Buffer.from(`acknowledged-${at}`), value: Buffer.from('1') });
+      }
+    });
+    // The database is at most 100 ms behind the log; the last puts are in the log alone.
+    await child.kill('SIGKILL');
+    await exportData(dataDir, join(root, 'exported'));
+    const second = await real(join(root, 'exported'));
+    const { keys, hash, revision } = await contentsOf(second.endpoint);
+    expect(keys.filter((key) => key.startsWith('acknowledged-'))).toHaveLength(100);
+    await second.kill();
+    const ourselves = await ours(dataDir);
+    expect(await contentsOf(ourselves.endpoint)).toMatchObject({ keys, hash, revision });
   });
 });

@@ -14,8 +14,8 @@ export function buildingPath(path: string): string {
 }
 
 /** One transaction of a file that is being built takes so many bytes, or so many rows. */
-const TRANSACTION_BYTES = 8 * 1024 * 1024;
-const TRANSACTION_ROWS = 50_000;
+const TRANSACTION_BYTES = 4 * 1024 * 1024;
+const TRANSACTION_ROWS = 10_000;
 
 /**
  * Makes an LMDB file of a source, durable and complete once it has its name; a crash before that
