@@ -29,6 +29,7 @@ export async function publish(
   logger: Logger,
 ): Promise<void> {
   const { clock } = member;
+  await whenMember(member);
   // Trap: after a crash the log may hold so much that is not applied yet that proposals are refused
   // or time out. A start that gave up then would give up again and again.
   await untilDone(
@@ -51,6 +52,18 @@ export async function publish(
     clock,
     (error) => logger.warn('failed to update cluster version', { error: String(error) }),
   );
+}
+
+/**
+ * Waits until the log has told of this member, and so of the others. Trap: who joins does not know
+ * before whether there is a 3.4 among them, which would die of a form that it can't read.
+ * @throws EtcdError Stopped
+ */
+async function whenMember(member: LocalMember): Promise<void> {
+  while (member.cluster.localMember === undefined) {
+    await member.whenLeader();
+    await new Promise<void>((resolve) => member.clock.setTimer(RETRY_MILLIS, resolve));
+  }
 }
 
 /** Repeats what fails until it works or the member stops. */
