@@ -8,7 +8,7 @@ import type { Profile } from './profile.js';
 /** How long a client waits for an answer, ms. */
 const TIMEOUT_MILLIS = 2500;
 /** A lease that outlives every run. */
-const LONG_TTL_SECONDS = 100_000;
+export const LONG_TTL_SECONDS = 100_000;
 
 export interface ClientOptions {
   readonly name: string;

@@ -1,16 +1,20 @@
 import { type Logger, silentLogger } from '../../src/base/logger.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
 import { planCluster } from '../../src/server/bootstrap/new-member.js';
+import type { Lease } from '../../src/server/lease/lease.js';
+import type { LocalMember } from '../../src/server/local-member.js';
 import { MEMBER_SETTINGS } from '../support/in-memory-member.js';
+import type { KeyspaceModel } from '../support/keyspace-model.js';
 import { Chronicle } from './chronicle.js';
-import { SimulatedClient } from './client.js';
+import { LONG_TTL_SECONDS, SimulatedClient } from './client.js';
 import { Faults } from './faults.js';
 import { checkHistory } from './history-checker.js';
 import { Invariants } from './invariants.js';
+import { checkLeases } from './lease-checker.js';
 import { peerUrlOf, SimulatedMember, type World } from './member.js';
 import { MembershipOperator } from './membership.js';
 import { SimulatedNetwork } from './network.js';
-import { type OperationRecord, showRecord } from './operations.js';
+import type { OperationRecord } from './operations.js';
 import { SimulatedPeerCalls } from './peer-calls.js';
 import type { SimulatedProcess } from './process.js';
 import { type Profile, profileOf, showProfile } from './profile.js';
@@ -176,6 +180,9 @@ class Simulation {
       const indexes = this.#present().map(({ local }) => local?.appliedIndex);
       return new Set(indexes).size === 1;
     });
+    await this.#waitUntil('leases end that nobody renews', deadline, () =>
+      this.#present().every(({ local }) => local?.lessor.list().every(isLong)),
+    );
     await this.#waitUntil('all watchers are told of everything', deadline, () =>
       this.#watchers.every((watch) => this.#checkWatch(watch)),
     );
@@ -225,6 +232,8 @@ class Simulation {
       if (model.currentRevision !== local.store.currentRevision) {
         throw new Violation('equal state', `${name} is at ${local.store.currentRevision}`);
       }
+      requireHash(model, name, hash, compactRevision);
+      this.#checkLeases(local);
       const leases = local.lessor
         .list()
         .map(({ id, keys }) => `${id}:${[...keys].sort()}`)
@@ -236,6 +245,17 @@ class Simulation {
         throw new Violation('equal state', `${name} has ${text}, ${first.name} ${first.text}`);
       }
     }
+  }
+
+  #checkLeases({ lessor, electionMillis }: LocalMember): void {
+    checkLeases({
+      chronicle: this.#chronicle.entries,
+      records: this.#records,
+      remaining: new Set(lessor.list().map(({ id }) => id)),
+      now: this.#scheduler.now,
+      marginMillis: 2 * electionMillis,
+      clockDrift: this.#profile.clockDrift,
+    });
   }
 
   #look(owner: Owner): void {
@@ -348,6 +368,24 @@ class Simulation {
   }
 }
 
+/** What the keys and their past hash to, by the book. */
+function requireHash(
+  model: KeyspaceModel,
+  name: string,
+  hash: number,
+  compactRevision: number,
+): void {
+  if (compactRevision > model.compactRevision) model.compact(compactRevision);
+  if (model.live.size === 0) return;
+  const expected = model.hashAt(model.currentRevision);
+  if (hash === expected) return;
+  throw new Violation('equal state', `${name} has the hash ${hash}, not ${expected}`);
+}
+
+function isLong({ ttlSeconds }: Lease): boolean {
+  return ttlSeconds >= LONG_TTL_SECONDS;
+}
+
 function stateOf({ local, isServing, isSpoilt, isRemoved, process }: SimulatedMember): string {
   if (local === undefined) {
     if (isSpoilt) return 'spoilt';
@@ -364,5 +402,3 @@ function stateOf({ local, isServing, isSpoilt, isRemoved, process }: SimulatedMe
     revision: local.store.currentRevision,
   });
 }
-
-export { showRecord };
