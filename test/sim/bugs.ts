@@ -3,8 +3,10 @@ import { RawNode } from '../../src/raft/raw-node.js';
 import { MessageType, NONE, Role } from '../../src/raft/types.js';
 import { Lessor } from '../../src/server/lease/lessor.js';
 import { LocalMember } from '../../src/server/local-member.js';
+import { IndexWaits } from '../../src/server/raft-loop/index-waits.js';
 import { WatchHub } from '../../src/server/watch/watch-hub.js';
 import { WatchStream } from '../../src/server/watch/watch-stream.js';
+import type { RowBatch, RowSource } from '../../src/storage/backend/backend.js';
 import { MemoryBackend } from '../../src/storage/backend/memory.js';
 import { MvccStore } from '../../src/storage/mvcc/store.js';
 import { WalWriter } from '../../src/storage/wal/writer.js';
@@ -212,4 +214,42 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
           },
       ),
   },
+  {
+    name: 'acknowledge renewals of leases and forget them',
+    plant: () =>
+      replace(
+        Lessor.prototype,
+        'renew',
+        () =>
+          function (this: Lessor, id) {
+            return this.get(id)?.ttlSeconds ?? 0;
+          },
+      ),
+  },
+  {
+    name: 'never end a lease',
+    plant: () => replace(Lessor.prototype, 'takeExpired', () => () => []),
+  },
+  {
+    name: 'leave a key of a snapshot behind',
+    plant: () =>
+      replace(
+        MemoryBackend.prototype,
+        'replaceWith',
+        (replaceWith) =>
+          function (this: MemoryBackend, source, adopt) {
+            return replaceWith.call(this, withoutLastKey(source), adopt);
+          },
+      ),
+  },
+  {
+    name: 'take a lagging member for one that has caught up',
+    plant: () => replace(IndexWaits.prototype, 'wait', () => async () => {}),
+  },
 ];
+
+async function* withoutLastKey(source: RowSource): AsyncGenerator<RowBatch> {
+  for await (const batch of source) {
+    yield batch.bucket === 'key' ? { ...batch, rows: batch.rows.slice(0, -1) } : batch;
+  }
+}
