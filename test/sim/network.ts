@@ -1,5 +1,6 @@
 import type { Random } from '../../src/platform/random.js';
-import { type Entry, type Message, MessageType, type Snapshot } from '../../src/raft/types.js';
+import { type Message, MessageType } from '../../src/raft/types.js';
+import { decodeMessage, encodeMessage } from '../../src/server/peer/message-codec.js';
 import type {
   CreatePeerTransport,
   PeerReceiver,
@@ -63,10 +64,7 @@ export class SimulatedNetwork {
 
   /** What a member's process connects to its peers with. */
   transportOf(process: SimulatedProcess): CreatePeerTransport {
-    return ({ memberId }, receiver) => {
-      const transport = new SimulatedTransport(this, memberId, process, receiver);
-      return transport;
-    };
+    return ({ memberId }, receiver) => new SimulatedTransport(this, memberId, process, receiver);
   }
 
   /** Cuts the way from one member to another, in that direction alone. */
@@ -297,20 +295,7 @@ class SimulatedTransport implements PeerTransport {
 /** Time after which the sender of a snapshot gives up waiting for the answer, ms. */
 const SNAPSHOT_ANSWER_MILLIS = 5000;
 
-/** What crosses the network is no longer the sender's memory. */
+/** What crosses the network does so as bytes. */
 function copyOf(message: Message): Message {
-  return {
-    ...message,
-    entries: message.entries.map(copyOfEntry),
-    context: Buffer.from(message.context),
-    snapshot: message.snapshot === undefined ? undefined : copyOfSnapshot(message.snapshot),
-  };
-}
-
-function copyOfEntry(entry: Entry): Entry {
-  return { ...entry, data: Buffer.from(entry.data) };
-}
-
-function copyOfSnapshot(snapshot: Snapshot): Snapshot {
-  return { ...snapshot, data: Buffer.from(snapshot.data) };
+  return decodeMessage(encodeMessage(message));
 }

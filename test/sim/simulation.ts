@@ -47,16 +47,26 @@ export interface RunReport {
 /** A run that found something. Its text tells how to see it again. */
 export class SimulationError extends Error {
   override readonly name = 'SimulationError';
-  readonly seed: number;
+  readonly profile: Profile;
 
-  constructor(profile: Profile, cause: unknown, trace: readonly string[]) {
+  /** @param changes what of the profile is otherwise than the seed has it */
+  constructor(
+    profile: Profile,
+    changes: Partial<Profile>,
+    cause: unknown,
+    trace: readonly string[],
+  ) {
     const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    const isChanged = Object.keys(changes).length > 0;
+    const variables =
+      `ETCDKIT_SIM_SEED=${profile.seed}` +
+      (isChanged ? ` ETCDKIT_SIM_PROFILE='${JSON.stringify(changes)}'` : '');
     super(
       `seed ${profile.seed}: ${what}\n${showProfile(profile)}\n${trace.join('\n')}\n` +
-        `again: ETCDKIT_SIM_SEED=${profile.seed} npx vitest run test/sim/simulation.test.ts`,
+        `again: ${variables} npx vitest run test/sim/simulation.test.ts`,
       { cause },
     );
-    this.seed = profile.seed;
+    this.profile = profile;
   }
 }
 
@@ -91,11 +101,13 @@ class Simulation {
   readonly #operator: MembershipOperator;
   readonly #trace: string[] = [];
   readonly #isVerbose: boolean;
+  readonly #changes: Partial<Profile>;
 
   constructor(seed: number, { profile = {}, isVerbose = false }: RunOptions) {
     this.#random = seededRandom(seed);
     this.#profile = { ...profileOf(seed, this.#random), ...profile };
     this.#isVerbose = isVerbose;
+    this.#changes = profile;
     this.#network = new SimulatedNetwork(this.#scheduler, this.#random);
     this.#invariants = new Invariants(this.#scheduler, this.#chronicle);
     this.#network.onMessage = (from, message) => {
@@ -129,7 +141,8 @@ class Simulation {
     try {
       await this.#scheduler.run(this.#live());
     } catch (error) {
-      throw new SimulationError(this.#profile, error, this.#trace.slice(-TRACE_LINES));
+      const trace = this.#trace.slice(-TRACE_LINES);
+      throw new SimulationError(this.#profile, this.#changes, error, trace);
     } finally {
       process.off('unhandledRejection', onStray);
     }
