@@ -3,6 +3,13 @@ import { type Database, findBucket } from './database.js';
 /** A stored version that no etcd up to 3.7 knows. `message` is etcd's. */
 export class UnknownStorageVersionError extends Error {
   override readonly name = 'UnknownStorageVersionError';
+  /** As it is stored. */
+  readonly stored: string;
+
+  constructor(stored: string) {
+    super(`version "${stored}" is not supported`);
+    this.stored = stored;
+  }
 }
 
 /** The first that can be told from a file. */
@@ -25,11 +32,8 @@ export async function storageVersionOf(database: Database): Promise<string | und
   }
   const text = stored.toString('latin1');
   const version = /^(\d+\.\d+)\.\d+$/.exec(text)?.[1];
-  if (version === undefined) {
-    throw new UnknownStorageVersionError(`the storage version "${text}" is not a version`);
-  }
-  if (!isKnownStorageVersion(version)) {
-    throw new UnknownStorageVersionError(`version "${text}" is not supported`);
+  if (version === undefined || !isKnownStorageVersion(version)) {
+    throw new UnknownStorageVersionError(text);
   }
   return version;
 }

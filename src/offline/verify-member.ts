@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { silentLogger } from '../base/logger.js';
 import type { Fs } from '../platform/fs.js';
+import { DecodeError } from '../proto/decode-error.js';
+import { InternalRaftRequest } from '../proto/gen/etcdserverpb/raft_internal.js';
 import { readRecords } from '../storage/wal/record-reader.js';
 import {
   decodeHardState,
@@ -16,6 +18,11 @@ import { findBucket, readDatabase } from './database.js';
 import { decodeRow } from './decode-row.js';
 import { storageVersionOf, UnknownStorageVersionError } from './storage-version.js';
 
+/** Field 9900 of an InternalRaftRequest, length-delimited. */
+const DOWNGRADE_TEST_TAG = Buffer.from([0xe2, 0xea, 0x04]);
+/** More of such entries are not looked at. */
+const MAX_DEMANDS = 1000;
+
 /** What the log of a member says. */
 export interface LogFacts {
   readonly hardState: HardState;
@@ -23,6 +30,11 @@ export interface LogFacts {
   readonly snapshotIndex: number;
   /** Index of its last entry. */
   readonly lastIndex: number;
+  /**
+   * The etcd that is needed to read what follows that snapshot, as `3.6.0`. All that a log can have
+   * is known to 3.5, but for an entry that etcd's own tests write (reference: formats 1.9).
+   */
+  readonly neededVersion: string;
   /** Set if it stops within a record, as after a power failure; a server repairs that. */
   readonly torn: WalError | undefined;
 }
@@ -50,19 +62,39 @@ export interface MemberVerdict {
 export async function readLogFacts(fs: Fs, directory: string): Promise<LogFacts> {
   const segments = await listSegments(fs, directory, silentLogger);
   const snapshots: number[] = [];
+  const demands: { index: number; version: string }[] = [];
   let hardState = EMPTY_HARD_STATE;
   let lastIndex = 0;
   const { torn } = await readRecords(fs, directory, segments, (record) => {
     if (record.type === RecordType.State) hardState = decodeHardState(record.data);
-    else if (record.type === RecordType.Entry) lastIndex = decodeLogEntry(record.data).index;
-    else if (record.type === RecordType.Snapshot) {
+    else if (record.type === RecordType.Entry) {
+      const { index, data } = decodeLogEntry(record.data);
+      lastIndex = index;
+      const version = demandedVersion(data);
+      if (version !== undefined && demands.length < MAX_DEMANDS) demands.push({ index, version });
+    } else if (record.type === RecordType.Snapshot) {
       const { index } = decodeSnapshotRecord(record.data);
       snapshots.push(index);
       lastIndex = Math.max(lastIndex, index);
     }
   });
   const vouched = snapshots.filter((index) => index <= hardState.commit);
-  return { hardState, snapshotIndex: Math.max(0, ...vouched), lastIndex, torn };
+  const snapshotIndex = vouched.reduce((left, right) => Math.max(left, right), 0);
+  const needed = demands.filter(({ index }) => index > snapshotIndex).map(({ version }) => version);
+  const neededVersion = ['3.5.0', ...needed].sort().at(-1) ?? '';
+  return { hardState, snapshotIndex, lastIndex, neededVersion, torn };
+}
+
+/** The version that a DowngradeVersionTest names; undefined for every other entry. */
+function demandedVersion(data: Buffer): string | undefined {
+  // Its tag takes three bytes that hardly ever come up otherwise: most entries are not decoded.
+  if (!data.includes(DOWNGRADE_TEST_TAG)) return undefined;
+  try {
+    return InternalRaftRequest.decode(data).downgradeVersionTest?.ver;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
 }
 
 /**
