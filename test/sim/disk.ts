@@ -29,6 +29,22 @@ const SLOW_OPERATIONS: ReadonlySet<FsOperation> = new Set([
   'remove',
 ]);
 
+/** What can fail; syncs more often than all else. */
+const FAILING: readonly FsOperation[] = [
+  'sync',
+  'sync',
+  'sync',
+  'write',
+  'syncDirectory',
+  'open',
+  'read',
+  'rename',
+  'truncate',
+  'remove',
+];
+/** Operations that pass before one fails, at most. */
+const MOST_SKIPPED = 20;
+
 type Tables = Parameters<MemoryDisk['store']>[0];
 
 interface Commit {
@@ -132,14 +148,21 @@ export class SimulatedDisk {
     return new SlowMemoryBackend(disk, process, 1 + this.#random.integer(100));
   }
 
-  /** Makes the next sync fail, as a dying disk would. */
-  failNextSync(): void {
-    this.#fs.failNext({ operation: 'sync', code: 'EIO' });
+  /** Makes one of the next operations fail, as a dying disk would. */
+  failSoon(): void {
+    const operation = FAILING[this.#random.integer(FAILING.length)] ?? 'sync';
+    this.#fs.failNext({ operation, code: 'EIO', skip: this.#random.integer(MOST_SKIPPED) });
+  }
+
+  /** Leaves room for so many bytes, until the process ends. */
+  fill(freeBytes: number): void {
+    this.#fs.limitSpace(freeBytes);
   }
 
   /** What is left when the process ended, in that mode: `keep` unless the power went as well. */
   crash(mode: CrashMode): void {
     this.#fs = this.#fs.crash(this.#random, mode);
+    this.#fs.limitSpace(Number.POSITIVE_INFINITY);
   }
 
   async #pace(operation: FsOperation): Promise<void> {

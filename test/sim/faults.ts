@@ -14,6 +14,8 @@ const RESTART_MILLIS = 30;
 /** Longest that a fault lasts which ends by itself, ms. */
 const LASTING_MILLIS = 2500;
 const STALL_MILLIS = 1500;
+/** What is left of a disk that is filling up, bytes. */
+const FREE_BYTES = 20_000;
 
 /** Messages at which a crash hurts most. */
 const TRAPS = [
@@ -25,6 +27,15 @@ const TRAPS = [
   MessageType.TimeoutNow,
   MessageType.ReadIndexResp,
 ] as const;
+
+/** Longest time between such a message and the crash, ms. */
+const TRAP_MILLIS = 20;
+
+/** The next member that sends such a message, or gets one, crashes. */
+interface Trap {
+  readonly type: MessageType;
+  readonly side: 'sent' | 'arrived';
+}
 
 export interface FaultsOptions {
   readonly profile: Profile;
@@ -40,8 +51,7 @@ export interface FaultsOptions {
 export class Faults {
   readonly #options: FaultsOptions;
   #isOver = false;
-  /** The next member that sends such a message crashes. */
-  #trap: MessageType | undefined;
+  #trap: Trap | undefined;
 
   constructor(options: FaultsOptions) {
     this.#options = options;
@@ -58,16 +68,16 @@ export class Faults {
     }
   }
 
-  /** Told of each message that leaves a member. */
-  noteMessage(from: bigint, { type }: Message): void {
-    if (type !== this.#trap || this.#isOver) return;
+  /** Told of each message that leaves a member or reaches it. */
+  noteMessage(side: Trap['side'], id: bigint, { type }: Message): void {
+    const { scheduler, random, members } = this.#options;
+    if (type !== this.#trap?.type || side !== this.#trap.side || this.#isOver) return;
     this.#trap = undefined;
-    const { scheduler, members } = this.#options;
-    const member = members().find(({ id }) => id === from);
-    // What else it does in this turn it still does.
-    if (member !== undefined) {
-      scheduler.schedule(0, WORLD, () => this.#crash(member, this.#crashMode()));
-    }
+    const member = members().find((other) => other.id === id);
+    if (member === undefined) return;
+    // What else it does in this turn it still does, and perhaps something of what follows.
+    const delay = random.integer(2) === 0 ? 0 : random.float() * TRAP_MILLIS;
+    scheduler.schedule(delay, WORLD, () => this.#crash(member, this.#crashMode()));
   }
 
   /** Puts everything right, for good. */
@@ -93,7 +103,7 @@ export class Faults {
         this.#crash(member, this.#crashMode());
         return;
       case 'crash-at-message':
-        this.#trap = this.#pick(TRAPS);
+        this.#trap = { type: this.#pick(TRAPS), side: this.#pick(['sent', 'arrived']) };
         return;
       case 'blackout': {
         const mode = this.#crashMode();
@@ -121,6 +131,9 @@ export class Faults {
         return;
       case 'broken-disk':
         member.breakDisk();
+        return;
+      case 'full-disk':
+        member.fillDisk(random.integer(FREE_BYTES));
         return;
       case 'bad-network':
         this.#badNetwork();

@@ -69,6 +69,9 @@ export class SimulatedMember {
   #life: Life | undefined;
   #process: SimulatedProcess | undefined;
   #isSpoilt = false;
+  /** Whether noise may be at the end of its log. */
+  #isGarbled = false;
+  /** Whether its disk fails. */
   #mayFail = false;
   /** Whether it has been a member: until then, it may not find its cluster. */
   #hasJoined = false;
@@ -111,9 +114,9 @@ export class SimulatedMember {
     return this.#isSpoilt;
   }
 
-  /** Whether noise was left on its disk and it has not started since. */
+  /** Whether noise was left on its disk and it has not been read since. */
   get isGarbled(): boolean {
-    return this.#process === undefined && this.#mayFail;
+    return this.#isGarbled;
   }
 
   /** Whether it ended because it was removed from the cluster. */
@@ -154,7 +157,7 @@ export class SimulatedMember {
     };
     this.#life = life;
     this.#hasJoined = true;
-    this.#mayFail = false;
+    this.#isGarbled = false;
     member.start();
     const attributes = { name: this.name, clientUrls: [`http://${this.name}:2379`] };
     try {
@@ -224,8 +227,16 @@ export class SimulatedMember {
 
   /** Lets something go wrong with the disk that the process need not survive. */
   breakDisk(): void {
+    if (this.#process === undefined) return;
     this.#mayFail = true;
-    this.disk.failNextSync();
+    this.disk.failSoon();
+  }
+
+  /** Leaves little room on the disk, until the process ends. */
+  fillDisk(freeBytes: number): void {
+    if (this.#process === undefined) return;
+    this.#mayFail = true;
+    this.disk.fill(freeBytes);
   }
 
   /** Ends the process between two steps, and with `lose`, `tear` or `garble` the power as well. */
@@ -261,8 +272,8 @@ export class SimulatedMember {
   #end(process: SimulatedProcess, mode: CrashMode): void {
     process.kill();
     this.disk.crash(mode);
-    // A log that ends in noise may be refused at the next start.
-    this.#mayFail = mode === 'garble';
+    this.#mayFail = false;
+    this.#isGarbled ||= mode === 'garble';
     this.#life = undefined;
     this.#process = undefined;
     this.#world.onEnded(this);
@@ -274,7 +285,7 @@ export class SimulatedMember {
     this.#world.trace(`${process.name} gives up: ${String(error)}`);
     if (error instanceof Error && error.name === 'MemberRemovedError') this.#isRemoved = true;
     else if (!this.#mayFail) this.#refuse('gives up', process, error);
-    this.#end(process, 'keep');
+    this.#end(process, this.#modeAfterFailure());
   }
 
   #endOpening(process: SimulatedProcess, error: unknown): void {
@@ -283,9 +294,15 @@ export class SimulatedMember {
     const isNoise = (['crc-mismatch', 'undecodable', 'unexpected-eof'] as const).some((fault) =>
       isWalFault(error, fault),
     );
-    if (this.#mayFail && isNoise) this.#isSpoilt = true;
+    if (this.#isGarbled && isNoise) this.#isSpoilt = true;
     else if (!this.#mayFail && !this.#isJoining) this.#refuse('does not start', process, error);
-    this.#end(process, 'keep');
+    this.#end(process, this.#modeAfterFailure());
+  }
+
+  /** A disk that failed once may have dropped all that was not synced. */
+  #modeAfterFailure(): CrashMode {
+    const modes = this.#mayFail ? (['keep', 'lose', 'tear'] as const) : (['keep'] as const);
+    return modes[this.#world.random.integer(modes.length)] ?? 'keep';
   }
 
   #refuse(what: string, { name }: SimulatedProcess, error: unknown): void {

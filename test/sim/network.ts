@@ -45,15 +45,16 @@ interface Endpoint {
   readonly transport: SimulatedTransport;
 }
 
-/** Told of each message that leaves a member. */
-export type MessageObserver = (from: bigint, message: Message) => void;
+/** Told of a message, and of the member that it leaves or reaches. */
+export type MessageObserver = (member: bigint, message: Message) => void;
 
 /** Links between members: delay, loss, duplication, reordering and cuts in one or both directions. */
 export class SimulatedNetwork {
   conditions: NetworkConditions = { ...GOOD_NETWORK };
   readonly scheduler: Scheduler;
   readonly random: Random;
-  onMessage: MessageObserver = () => {};
+  onSent: MessageObserver = () => {};
+  onArrived: MessageObserver = () => {};
   readonly #endpoints = new Map<bigint, Endpoint>();
   readonly #cut = new Set<string>();
 
@@ -144,7 +145,7 @@ class SimulatedTransport implements PeerTransport {
   send(messages: readonly Message[]): void {
     for (const message of messages) {
       if (!this.#peers.has(message.to)) continue;
-      this.#network.onMessage(this.#id, message);
+      this.#network.onSent(this.#id, message);
       this.#post(copyOf(message));
     }
   }
@@ -186,6 +187,7 @@ class SimulatedTransport implements PeerTransport {
     }
     // Trap: a member that lags may not know yet who leads it, and must answer all the same.
     this.addRemote(message.from);
+    this.#network.onArrived(this.#id, message);
     this.#receiver.receive(message);
   }
 
@@ -202,7 +204,7 @@ class SimulatedTransport implements PeerTransport {
   }
 
   sendSnapshot(message: Message, database: SnapshotDatabase): void {
-    this.#network.onMessage(this.#id, message);
+    this.#network.onSent(this.#id, message);
     const copy = copyOf(message);
     this.#transfer(copy, database).then(
       (arrived) => {
@@ -258,6 +260,7 @@ class SimulatedTransport implements PeerTransport {
         yield block;
       }
     }
+    this.#network.onArrived(this.#id, message);
     await this.#receiver.saveSnapshotDatabase(message.snapshot?.index ?? 0, arriving());
     this.deliver(message);
   }

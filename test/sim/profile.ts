@@ -12,6 +12,7 @@ export const FAULTS = [
   'pause',
   'slow-disk',
   'broken-disk',
+  'full-disk',
   'bad-network',
   'stop',
   'wall-clock',
@@ -97,7 +98,7 @@ export function profileOf(seed: number, random: Random): Profile {
 /** One member has no network; and what is left of it must not be lost to noise. */
 function faultsFor(members: number): readonly Fault[] {
   if (members > 1) return FAULTS;
-  return ['crash', 'pause', 'slow-disk', 'broken-disk', 'stop', 'wall-clock'];
+  return ['crash', 'pause', 'slow-disk', 'broken-disk', 'full-disk', 'stop', 'wall-clock'];
 }
 
 /** A change of the members takes several faults of its kind until it is complete. */

@@ -1,5 +1,6 @@
 import { type Logger, silentLogger } from '../../src/base/logger.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
+import { MessageType } from '../../src/raft/types.js';
 import { planCluster } from '../../src/server/bootstrap/new-member.js';
 import type { Lease } from '../../src/server/lease/lease.js';
 import type { LocalMember } from '../../src/server/local-member.js';
@@ -37,6 +38,8 @@ export interface RunReport {
   readonly answered: number;
   readonly revisions: number;
   readonly leaderTerms: number;
+  /** Snapshots that were sent. */
+  readonly snapshots: number;
   /** Members that were added. */
   readonly joined: number;
   /** Members that were removed, and know it. */
@@ -100,6 +103,7 @@ class Simulation {
   readonly #faults: Faults;
   readonly #operator: MembershipOperator;
   readonly #trace: string[] = [];
+  #snapshots = 0;
   readonly #isVerbose: boolean;
   readonly #changes: Partial<Profile>;
 
@@ -110,10 +114,12 @@ class Simulation {
     this.#changes = profile;
     this.#network = new SimulatedNetwork(this.#scheduler, this.#random);
     this.#invariants = new Invariants(this.#scheduler, this.#chronicle);
-    this.#network.onMessage = (from, message) => {
+    this.#network.onSent = (from, message) => {
+      if (message.type === MessageType.Snap) this.#snapshots++;
       this.#invariants.noteMessage(from, message);
-      this.#faults.noteMessage(from, message);
+      this.#faults.noteMessage('sent', from, message);
     };
+    this.#network.onArrived = (to, message) => this.#faults.noteMessage('arrived', to, message);
     this.#scheduler.afterStep = (owner) => this.#look(owner);
     const world = this.#newWorld();
     this.#makeMembers(world);
@@ -153,6 +159,7 @@ class Simulation {
       answered: this.#records.filter(({ outcome }) => outcome.kind === 'answered').length,
       revisions: this.#chronicle.lastRevision,
       leaderTerms: this.#invariants.leaderTerms,
+      snapshots: this.#snapshots,
       joined: this.#members.length - this.#profile.members,
       removed: this.#members.filter(({ isRemoved }) => isRemoved).length,
       virtualMillis: this.#scheduler.now,
