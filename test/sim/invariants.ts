@@ -41,6 +41,15 @@ interface Committed {
   readonly inTerm: number;
 }
 
+/** What a member said to be on its disk. */
+interface Vouched {
+  /** The highest term it voted or acknowledged entries in. */
+  term: number;
+  /** Term and index of the last entry that it acknowledged. */
+  lastTerm: number;
+  lastIndex: number;
+}
+
 /** Terms stay below this. */
 const TERM_LIMIT = 2 ** 20;
 
@@ -54,6 +63,8 @@ export class Invariants {
   readonly #seen = new Map<Observed, Seen>();
   readonly #leaders = new Map<number, bigint>();
   readonly #votes = new Map<string, bigint>();
+  readonly #vouched = new Map<bigint, Vouched>();
+  readonly #present = new Map<bigint, Observed>();
   readonly #entries = new Map<number, KnownEntry>();
   readonly #committed: (Committed | undefined)[] = [];
   readonly #revisions: (number | undefined)[] = [];
@@ -72,20 +83,62 @@ export class Invariants {
     return this.#committed.length - 1;
   }
 
-  /** Forgets a life that is over. */
-  forget(observed: Observed): void {
-    this.#seen.delete(observed);
+  /** Looks at a message that leaves a member: what it vouches for must be true for ever. */
+  noteMessage(from: bigint, { type, to, term, index, reject }: Message): void {
+    if (reject) return;
+    if (type === MessageType.VoteResp) this.#noteVote(from, term, to);
+    if (type === MessageType.AppResp) this.#noteAppended(from, term, index);
   }
 
-  /** Looks at a message that leaves a member: what it vouches for must be true for ever. */
-  noteMessage(from: bigint, { type, to, term, reject }: Message): void {
-    if (type !== MessageType.VoteResp || reject) return;
+  #noteVote(from: bigint, term: number, to: bigint): void {
     const ballot = `${from}/${term}`;
     const vote = this.#votes.get(ballot);
     if (vote !== undefined && vote !== to) {
       this.#fail('one vote a term', `${from} votes in term ${term} for ${vote} and for ${to}`);
     }
     this.#votes.set(ballot, to);
+    const vouched = this.#vouchedBy(from);
+    vouched.term = Math.max(vouched.term, term);
+  }
+
+  #noteAppended(from: bigint, term: number, index: number): void {
+    const vouched = this.#vouchedBy(from);
+    vouched.term = Math.max(vouched.term, term);
+    const entryTerm = this.#present.get(from)?.node.raft.core.log.term(index) ?? 0;
+    if (!isBefore(vouched.lastTerm, vouched.lastIndex, entryTerm, index)) return;
+    vouched.lastTerm = entryTerm;
+    vouched.lastIndex = index;
+  }
+
+  #vouchedBy(id: bigint): Vouched {
+    let vouched = this.#vouched.get(id);
+    if (vouched === undefined) {
+      vouched = { term: 0, lastTerm: 0, lastIndex: 0 };
+      this.#vouched.set(id, vouched);
+    }
+    return vouched;
+  }
+
+  /** After a start all must be there that was vouched for before. A log never falls back. */
+  #lookAtStart({ name, id, node }: Observed): void {
+    const { term, vote, log } = node.raft.core;
+    const vouched = this.#vouchedBy(id);
+    const promised = this.#votes.get(`${id}/${term}`);
+    if (term < vouched.term || (promised !== undefined && promised !== vote)) {
+      this.#fail(
+        'what is vouched for is durable',
+        `${name} starts in term ${term} with a vote for ${vote}; it was in term ${vouched.term} ` +
+          `and voted for ${promised}`,
+      );
+    }
+    const lastIndex = log.lastIndex();
+    const lastTerm = log.term(lastIndex) ?? 0;
+    if (!isBefore(lastTerm, lastIndex, vouched.lastTerm, vouched.lastIndex)) return;
+    this.#fail(
+      'what is vouched for is durable',
+      `${name} starts with a log that ends with ${lastIndex} of term ${lastTerm}; it ` +
+        `acknowledged ${vouched.lastIndex} of term ${vouched.lastTerm}`,
+    );
   }
 
   /** Looks at a member. @throws Violation */
@@ -120,6 +173,8 @@ export class Invariants {
         applied: 0,
         revision: observed.member.store.currentRevision,
       };
+      this.#present.set(observed.id, observed);
+      this.#lookAtStart(observed);
       this.#lookAtOldRevisions(observed);
       this.#seen.set(observed, seen);
     }
@@ -278,4 +333,9 @@ const CONSISTENT_INDEX = Buffer.from('consistent_index');
 function consistentIndexOf({ backend }: LocalMember): number {
   const bytes = backend.get('meta', CONSISTENT_INDEX);
   return bytes === undefined ? 0 : Number(bytes.readBigUInt64BE(0));
+}
+
+/** Whether a log that ends with the first is behind one that ends with the second. */
+function isBefore(term: number, index: number, otherTerm: number, otherIndex: number): boolean {
+  return term < otherTerm || (term === otherTerm && index < otherIndex);
 }
