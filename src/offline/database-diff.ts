@@ -55,7 +55,7 @@ export async function* differences(
 }
 
 function isSame(a: LiveEntry, b: LiveEntry, comparesRevisions: boolean): boolean {
-  if (a.lease !== b.lease || !a.valueHash.equals(b.valueHash)) return false;
+  if (a.lease !== b.lease || a.valueHash !== b.valueHash) return false;
   return (
     !comparesRevisions ||
     (a.modRevision === b.modRevision &&

@@ -9,10 +9,11 @@ import { pageProgress } from './file-hash.js';
 import { openKeyspace } from './keyspace.js';
 
 /** Bytes of entries that are sorted in memory at a time; what is beyond goes to a file. */
-const RUN_BYTES = 32 * 1024 * 1024;
+const RUN_BYTES = 24 * 1024 * 1024;
 /** What an entry takes in memory besides its key and its value's hash. */
 const ENTRY_OVERHEAD_BYTES = 400;
-const READ_BYTES = 256 * 1024;
+const WRITE_BYTES = 256 * 1024;
+const READ_BYTES = 64 * 1024;
 /** Hash 32, revisions and version 3 × 8, lease 8, length of the value 4, deleted 1, length of the key 4. */
 const HEADER_BYTES = 32 + 24 + 8 + 4 + 1 + 4;
 const HASH_BYTES = 32;
@@ -24,8 +25,8 @@ export interface LiveEntry {
   readonly modRevision: number;
   readonly version: number;
   readonly lease: bigint;
-  /** SHA-256. */
-  readonly valueHash: Buffer;
+  /** SHA-256, Latin-1. */
+  readonly valueHash: string;
   readonly valueBytes: number;
 }
 
@@ -51,7 +52,7 @@ export async function* liveEntries(
   path: string,
   { temporary, runBytes = RUN_BYTES, onProgress }: LiveEntriesOptions,
 ): AsyncGenerator<LiveEntry> {
-  const runs: Run[] = [];
+  const runs: FileRun[] = [];
   try {
     const rest = await readDatabase(fs, path, async (database) => {
       const { bucket, userKeyOf } = await openKeyspace(database);
@@ -65,16 +66,15 @@ export async function* liveEntries(
           open.set(entry.key, entry);
         }
         if (bytes < runBytes) continue;
-        runs.push(await Run.write(fs, join(temporary, `run-${runs.length}`), inOrder(open)));
+        runs.push(await FileRun.write(fs, join(temporary, `run-${runs.length}`), inOrder(open)));
         open = new Map();
         bytes = 0;
       }
       return open;
     });
-    const sources = [...runs.map((run) => run.read()), eachOf(inOrder(rest))];
-    for await (const entry of merged(sources)) if (!entry.isDeleted) yield entry;
+    yield* merged([...runs, new MemoryRun(inOrder(rest))]);
   } finally {
-    for (const run of runs) await run.remove();
+    for (const run of runs) await run.close();
   }
 }
 
@@ -86,7 +86,7 @@ function lastRow(key: KeyText, [rowKey, value]: readonly [Buffer, Buffer]): Last
     modRevision: mainRevisionOf(rowKey),
     version: versionOf(value),
     lease: leaseOf(value),
-    valueHash: createHash('sha256').update(bytes).digest(),
+    valueHash: createHash('sha256').update(bytes).digest().toString('latin1'),
     valueBytes: bytes.length,
     isDeleted: isTombstoneKey(rowKey),
   };
@@ -96,98 +96,135 @@ function inOrder(rows: ReadonlyMap<KeyText, LastRow>): LastRow[] {
   return [...rows.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-async function* eachOf(rows: readonly LastRow[]): AsyncGenerator<LastRow> {
-  yield* rows;
+/** Sorted rows, of which one at a time is in view. */
+interface Run {
+  /** The first that was not passed; undefined at the end. */
+  readonly head: LastRow | undefined;
+  /** Goes on to the next; a promise if that has to be read first. */
+  advance(): Promise<void> | undefined;
 }
 
-/** Merges sorted sources; of one key that of the last source counts, which is the newest. */
-async function* merged(sources: readonly AsyncGenerator<LastRow>[]): AsyncGenerator<LastRow> {
-  const heads = await Promise.all(sources.map(async (source) => (await source.next()).value));
-  for (;;) {
-    let least: KeyText | undefined;
-    for (const head of heads) {
-      if (head !== undefined && (least === undefined || head.key < least)) least = head.key;
+/** Merges sorted runs; of one key that of the last run counts, which is the newest. */
+async function* merged(runs: readonly Run[]): AsyncGenerator<LiveEntry> {
+  const order = new Map(runs.map((run, index) => [run, index]));
+  const isBefore = (left: Run, right: Run): boolean => {
+    const [a, b] = [left.head?.key ?? '', right.head?.key ?? ''];
+    return a === b ? (order.get(left) ?? 0) < (order.get(right) ?? 0) : a < b;
+  };
+  const queue: Run[] = [];
+  const proceed = async (run: Run): Promise<void> => {
+    await run.advance();
+    if (run.head !== undefined) queue.splice(placeOf(queue, run, isBefore), 0, run);
+  };
+  for (const run of runs) await proceed(run);
+  for (let first = queue[0]; first?.head !== undefined; first = queue[0]) {
+    const { key } = first.head;
+    let newest = first.head;
+    for (let run = queue[0]; run?.head?.key === key; run = queue[0]) {
+      newest = run.head;
+      queue.shift();
+      await proceed(run);
     }
-    if (least === undefined) return;
-    let newest: LastRow | undefined;
-    for (const [index, head] of heads.entries()) {
-      if (head?.key !== least) continue;
-      newest = head;
-      heads[index] = (await sources[index]?.next())?.value;
-    }
-    if (newest !== undefined) yield newest;
+    if (!newest.isDeleted) yield newest;
   }
 }
 
-/** Sorted rows in a file. */
-class Run {
+/** Where a run belongs in a sorted queue. */
+function placeOf(
+  queue: readonly Run[],
+  run: Run,
+  isBefore: (left: Run, right: Run) => boolean,
+): number {
+  let low = 0;
+  let high = queue.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(queue[middle] as Run, run)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+class MemoryRun implements Run {
+  readonly #rows: readonly LastRow[];
+  #next = 0;
+  head: LastRow | undefined;
+
+  constructor(rows: readonly LastRow[]) {
+    this.#rows = rows;
+  }
+
+  advance(): undefined {
+    this.head = this.#rows[this.#next++];
+  }
+}
+
+/** Sorted rows in a file, which is removed in the end. */
+class FileRun implements Run {
   readonly #fs: Fs;
-  readonly #path: string;
+  readonly #file: FileHandle;
+  #position = 0;
+  #buffer = Buffer.alloc(0);
+  head: LastRow | undefined;
 
-  private constructor(fs: Fs, path: string) {
+  private constructor(fs: Fs, file: FileHandle) {
     this.#fs = fs;
-    this.#path = path;
+    this.#file = file;
   }
 
-  static async write(fs: Fs, path: string, rows: readonly LastRow[]): Promise<Run> {
-    const file = await fs.open(path, { write: true, create: true, truncate: true });
-    try {
-      let waiting: Buffer[] = [];
-      let waitingBytes = 0;
-      let written = 0;
-      const flush = async () => {
-        await file.write(waiting, written);
-        written += waitingBytes;
-        waiting = [];
-        waitingBytes = 0;
-      };
-      for (const row of rows) {
-        const record = encode(row);
-        waiting.push(record);
-        waitingBytes += record.length;
-        if (waitingBytes >= READ_BYTES) await flush();
-      }
-      await flush();
-    } finally {
-      await file.close();
+  static async write(fs: Fs, path: string, rows: readonly LastRow[]): Promise<FileRun> {
+    const options = { read: true, write: true, create: true, truncate: true };
+    const file = await fs.open(path, options);
+    let waiting: Buffer[] = [];
+    let waitingBytes = 0;
+    let written = 0;
+    for (const [index, row] of rows.entries()) {
+      const record = encode(row);
+      waiting.push(record);
+      waitingBytes += record.length;
+      if (waitingBytes < WRITE_BYTES && index < rows.length - 1) continue;
+      await file.write(waiting, written);
+      written += waitingBytes;
+      waiting = [];
+      waitingBytes = 0;
     }
-    return new Run(fs, path);
+    return new FileRun(fs, file);
   }
 
-  async *read(): AsyncGenerator<LastRow> {
-    const file = await this.#fs.open(this.#path, { read: true });
-    try {
-      yield* records(file);
-    } finally {
-      await file.close();
+  advance(): Promise<void> | undefined {
+    return this.#decodeNext() ? undefined : this.#readNext();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+    await this.#fs.remove(this.#file.path);
+  }
+
+  async #readNext(): Promise<void> {
+    for (;;) {
+      const more = await this.#file.read(this.#position, READ_BYTES);
+      if (more.length === 0) break;
+      this.#position += more.length;
+      this.#buffer = Buffer.concat([this.#buffer, more]);
+      if (this.#decodeNext()) return;
     }
+    this.head = undefined;
   }
 
-  remove(): Promise<void> {
-    return this.#fs.remove(this.#path);
-  }
-}
-
-async function* records(file: FileHandle): AsyncGenerator<LastRow> {
-  let position = 0;
-  let buffer = Buffer.alloc(0);
-  for (;;) {
-    const keyBytes = buffer.length < HEADER_BYTES ? 0 : buffer.readUInt32LE(HEADER_BYTES - 4);
-    if (buffer.length >= HEADER_BYTES + keyBytes) {
-      yield decode(buffer, keyBytes);
-      buffer = buffer.subarray(HEADER_BYTES + keyBytes);
-      continue;
-    }
-    const more = await file.read(position, READ_BYTES);
-    if (more.length === 0) return;
-    position += more.length;
-    buffer = Buffer.concat([buffer, more]);
+  #decodeNext(): boolean {
+    const buffer = this.#buffer;
+    if (buffer.length < HEADER_BYTES) return false;
+    const bytes = HEADER_BYTES + buffer.readUInt32LE(HEADER_BYTES - 4);
+    if (buffer.length < bytes) return false;
+    this.head = decode(buffer, bytes - HEADER_BYTES);
+    this.#buffer = buffer.subarray(bytes);
+    return true;
   }
 }
 
 function encode(row: LastRow): Buffer {
   const record = Buffer.alloc(HEADER_BYTES + row.key.length);
-  row.valueHash.copy(record);
+  record.write(row.valueHash, 0, 'latin1');
   let at = HASH_BYTES;
   for (const number of [row.createRevision, row.modRevision, row.version]) {
     at = record.writeDoubleLE(number, at);
@@ -203,7 +240,7 @@ function encode(row: LastRow): Buffer {
 function decode(record: Buffer, keyBytes: number): LastRow {
   const at = HASH_BYTES;
   return {
-    valueHash: Buffer.from(record.subarray(0, HASH_BYTES)),
+    valueHash: record.toString('latin1', 0, HASH_BYTES),
     createRevision: record.readDoubleLE(at),
     modRevision: record.readDoubleLE(at + 8),
     version: record.readDoubleLE(at + 16),

@@ -116,7 +116,7 @@ function entryJson(entry: LiveEntry): string {
     .requiredNumber('version', entry.version)
     .number('lease', entry.lease)
     .requiredNumber('bytes', entry.valueBytes)
-    .requiredString('sha256', entry.valueHash.toString('hex'))
+    .requiredString('sha256', Buffer.from(entry.valueHash, 'latin1').toString('hex'))
     .toString();
 }
 
