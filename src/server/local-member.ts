@@ -477,7 +477,7 @@ export class LocalMember {
 
   /** Takes over the state of a snapshot that the leader sent, in place of the own. */
   async #install(snapshot: Snapshot): Promise<void> {
-    const { logger, snapshotFiles, onStateReplaced } = this.#parts;
+    const { logger, snapshotFiles } = this.#parts;
     const fields = { 'incoming-leader-snapshot-index': snapshot.index };
     logger.info('applying snapshot', { 'current-applied-index': this.appliedIndex, ...fields });
     await this.#snapshots.settle();
@@ -486,7 +486,6 @@ export class LocalMember {
     this.#changes.replace(snapshot.confState);
     this.#snapshots.replaced(snapshot.index);
     this.#peers.reset();
-    onStateReplaced();
     logger.info('applied snapshot', { 'current-applied-index': snapshot.index, ...fields });
   }
 

@@ -73,8 +73,6 @@ export interface MemberParts extends ReplicatedState {
   readonly snapshotFiles: SnapshotFiles;
   readonly createTransport: CreatePeerTransport;
   readonly calls: PeerCalls;
-  /** All replicated state was replaced by that of a snapshot. */
-  readonly onStateReplaced: () => void;
   readonly metrics?: MemberMetrics;
   /** The member can't go on; called once. */
   readonly onFatal: (error: unknown) => void;

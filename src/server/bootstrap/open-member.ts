@@ -343,10 +343,10 @@ async function join(
       cluster,
       alarms,
       auth,
+      onReplaced: () => watches.resyncAll(),
     }),
     createTransport: options.createTransport,
     calls: options.calls,
-    onStateReplaced: () => watches.resyncAll(),
     onFatal,
     ...(metrics === undefined ? {} : { metrics: metrics.member }),
   });

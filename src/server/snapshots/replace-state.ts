@@ -19,6 +19,11 @@ export interface ReplaceStateParts {
   readonly cluster: Restorable;
   readonly alarms: Restorable;
   readonly auth: Restorable;
+  /**
+   * Called as soon as the new state is served. Trap: later would be too late for watchers, who would
+   * be told of progress to a revision whose events they have not seen.
+   */
+  readonly onReplaced: () => void;
 }
 
 /**
@@ -32,7 +37,7 @@ export async function replaceState(
   databasePath: string,
   { index, term }: { readonly index: number; readonly term: number },
 ): Promise<void> {
-  const { fs, backend, consistentIndex, store, lessor, cluster, alarms, auth } = parts;
+  const { fs, backend, consistentIndex, store, lessor, cluster, alarms, auth, onReplaced } = parts;
   await store.stopCompactions();
   const restorer = store.newRestorer();
   const file = await BboltFile.open(fs, databasePath);
@@ -47,6 +52,7 @@ export async function replaceState(
       store.adopt(restorer);
       alarms.restore();
       auth.restore();
+      onReplaced();
     });
   } finally {
     await file.close();
