@@ -7,11 +7,9 @@ import {
   mapBuckets,
   type RowBatch,
 } from './backend.js';
+import { LMDB_PAGE_BYTES } from './lmdb-page.js';
 import { copyBytes, type LmdbTables, LmdbView } from './lmdb-view.js';
 import type { WriteBuffer } from './write-buffer.js';
-
-/** The same on every platform, so that a data directory can move between them. */
-export const LMDB_PAGE_BYTES = 4096;
 
 /**
  * Address space reserved for the file, bytes: twice the largest quota that etcd advises. Beyond

@@ -2,7 +2,7 @@
  * The layout of LMDB's files: data format 2 on a 64-bit little-endian machine.
  */
 
-/** The only size that we write and read. */
+/** The same on every platform, so that a data directory can move between them. */
 export const LMDB_PAGE_BYTES = 4096;
 /** Pages 0 and 1. */
 export const META_PAGES = 2;
