@@ -90,6 +90,7 @@ export class Faults {
     for (const member of members()) {
       member.process?.resume();
       member.disk.conditions = { ...GOOD_DISK };
+      member.disk.fill(Number.POSITIVE_INFINITY);
       member.start();
     }
   }

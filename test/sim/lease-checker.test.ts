@@ -72,6 +72,14 @@ describe('a lease', () => {
     expect(ruleOf({ records: [grant, unknown], chronicle })).toBeUndefined();
   });
 
+  it('may end after a renewal that came too late: its revocation may have been on its way', () => {
+    const chronicle = chronicleOf([PUT, 10], [DELETE, 4500]);
+    const records = (renewal: number) => [record(GRANT, 0), record(KEEP_ALIVE, renewal, '2')];
+    expect(ruleOf({ records: records(3000), chronicle })).toBeUndefined();
+    const inTime = [...records(1800), record(KEEP_ALIVE, 3600, '2')];
+    expect(ruleOf({ records: inTime, chronicle })).toBe('leases');
+  });
+
   it('may end as soon as somebody asks to revoke it', () => {
     const chronicle = chronicleOf([PUT, 10], [DELETE, 500]);
     const revocation = record(REVOKE, 400);

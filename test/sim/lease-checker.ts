@@ -30,7 +30,8 @@ interface LeasePromise {
 
 /**
  * Whether leases lasted as long as was promised: until a client revoked them, or until their TTL
- * after the last renewal that was acknowledged; and no longer than a revocation.
+ * after the last renewal that was acknowledged, if all were in time; and no longer than a
+ * revocation.
  * @throws Violation
  */
 export function checkLeases(options: LeaseCheckOptions): void {
@@ -108,8 +109,17 @@ function requireDue(
   { marginMillis, clockDrift }: LeaseCheckOptions,
 ): void {
   if (revokeStart <= end) return;
-  const renewal = Math.max(...renewals.filter((start) => start < end));
-  const due = renewal + ttlMillis * (1 - 2 * clockDrift) - marginMillis;
+  const dueAfter = (start: number): number =>
+    start + ttlMillis * (1 - 2 * clockDrift) - marginMillis;
+  let renewal = grant.start;
+  for (const next of [...renewals].sort((one, other) => one - other)) {
+    if (next >= end) break;
+    // Trap: renewed by a new leader when its time was over, it may yet end by the revocation that
+    // the leader before had proposed.
+    if (next >= dueAfter(renewal)) return;
+    renewal = next;
+  }
+  const due = dueAfter(renewal);
   if (end >= due) return;
   throw new Violation(
     'leases',

@@ -4,6 +4,7 @@ import type { Random } from '../../src/platform/random.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
 import { noTokens } from '../../src/server/auth/no-tokens.js';
 import { memberDirectories } from '../../src/server/bootstrap/directories.js';
+import type { HostResolver } from '../../src/server/bootstrap/host-resolver.js';
 import type { InitialCluster } from '../../src/server/bootstrap/new-member.js';
 import {
   type OpenedMember,
@@ -25,6 +26,12 @@ import type { SimulatedNetwork } from './network.js';
 import { SimulatedProcess } from './process.js';
 import type { Scheduler } from './scheduler.js';
 import { Violation } from './violation.js';
+
+/** Names are their own addresses. */
+const NAMES: HostResolver = {
+  address: async (host) => host,
+  services: async () => [],
+};
 
 const DIRECTORIES = memberDirectories('/data', '');
 
@@ -189,6 +196,7 @@ export class SimulatedMember {
       openBackend: () => this.disk.openBackend(process, DIRECTORIES.snap),
       createTransport: network.transportOf(process),
       calls: callsOf(process),
+      resolver: NAMES,
       onFatal: (error) => this.#endByItself(process, error),
     });
   }
