@@ -64,7 +64,7 @@ export async function checkDatabase(
         hash = crc32c(row[1], crc32c(row[0], hash));
         summary.rows++;
         summary.bytes += row[0].length + row[1].length;
-        if (decodesRows) checkRow(database.path, bucket.name, row, page);
+        if (decodesRows) checkRow(database, bucket.name, row, page);
       }
       const last = rows.at(-1);
       if (bucket.name === 'key' && last !== undefined) revision = mainRevisionOf(last[0]);
@@ -76,15 +76,17 @@ export async function checkDatabase(
 }
 
 /** @throws DatabaseRowError */
-function checkRow(file: string, bucket: string, row: Row, page: number): void {
+function checkRow({ path, pageBytes }: Database, bucket: string, row: Row, page: number): void {
   let problem: string | undefined;
   try {
-    problem = contradiction(decodeRow(file, bucket, row), row);
+    problem = contradiction(decodeRow(path, bucket, row), row);
   } catch (error) {
     if (!(error instanceof DatabaseRowError)) throw error;
     problem = error.reason;
   }
-  if (problem !== undefined) throw new DatabaseRowError(file, bucket, row[0], problem, page);
+  if (problem === undefined) return;
+  const place = { page, offset: page * pageBytes };
+  throw new DatabaseRowError(path, bucket, row[0], problem, place);
 }
 
 /** Values carry what their keys say as well. */

@@ -11,6 +11,7 @@ import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import { type BboltBucket, BboltFile } from '../storage/bbolt/bbolt-file.js';
 import type { PageUse } from '../storage/bbolt/page-use.js';
 import { DatabaseRowError } from './row-error.js';
+import { SnapshotChecksumError, verifyTrailingHash } from './snapshot-checksum.js';
 
 export type { Row };
 
@@ -107,8 +108,9 @@ export async function openDatabase(fs: Fs, path: string): Promise<Database> {
 }
 
 /**
- * Reads a database with `work`. Its answer counts only if no server wrote to the file meanwhile.
- * @throws DatabaseChangedError, and what {@link openDatabase} and `work` throw
+ * Reads a database with `work`. Its answer counts only if no server wrote to the file meanwhile, and
+ * if the hash at the end of a snapshot is right.
+ * @throws DatabaseChangedError, SnapshotChecksumError, and what {@link openDatabase} and `work` throw
  */
 export async function readDatabase<T>(
   fs: Fs,
@@ -119,11 +121,19 @@ export async function readDatabase<T>(
   try {
     const result = await work(database);
     if (await database.isChanged()) throw new DatabaseChangedError(database.path);
+    // Last, because damage to the tree is told with its place.
+    if (database.kind === 'bbolt') await verifyTrailingHash(fs, database.path);
     return result;
   } catch (error) {
+    if (error instanceof SnapshotChecksumError) {
+      throw new SnapshotChecksumError(error.reason, database.path);
+    }
     const isSuspect = isDatabaseDamage(error) || error instanceof DatabaseRowError;
-    if (!isSuspect || !(await isStillReadableAndChanged(database))) throw error;
-    throw new DatabaseChangedError(database.path, error);
+    if (!isSuspect) throw error;
+    if (await isStillReadableAndChanged(database)) {
+      throw new DatabaseChangedError(database.path, error);
+    }
+    throw error instanceof DatabaseRowError ? await withPlace(database, error) : error;
   } finally {
     await database.close();
   }
@@ -154,6 +164,25 @@ async function isStillReadableAndChanged(database: Database): Promise<boolean> {
     if (isDatabaseDamage(error)) return false;
     throw error;
   }
+}
+
+/** Who decodes a row does not know where it was read: it is looked for once it proves wrong. */
+async function withPlace(database: Database, error: DatabaseRowError): Promise<DatabaseRowError> {
+  if (error.place !== undefined) return error;
+  const { path, pageBytes } = database;
+  let page = 0;
+  const visit: PageVisit = (first, _count, kind) => {
+    if (kind !== 'value') page = first;
+  };
+  for await (const bucket of database.buckets({ visit })) {
+    if (bucket.name !== error.bucket) continue;
+    for await (const rows of bucket.rows({ visit })) {
+      if (!rows.some(([key]) => key.equals(error.key))) continue;
+      const place = { page, offset: page * pageBytes };
+      return new DatabaseRowError(path, error.bucket, error.key, error.reason, place);
+    }
+  }
+  return error;
 }
 
 class BboltDatabase implements Database {

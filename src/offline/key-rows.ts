@@ -1,5 +1,5 @@
 import { DecodeError } from '../proto/decode-error.js';
-import { keyOf } from '../proto/hot/key-value.js';
+import { keyOfChecked } from '../proto/hot/key-value.js';
 import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import type { StoredElement } from '../storage/bbolt/leaf.js';
 import { isTombstoneKey, REVISION_KEY_BYTES } from '../storage/mvcc/revision-key.js';
@@ -16,7 +16,7 @@ export function userKeyOf({ key, value, offset }: StoredElement, path: string): 
     throw rowError(path, offset, `cannot parse revision key: ${key.toString('hex')}`);
   }
   try {
-    return keyOf(value);
+    return keyOfChecked(value);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     const reason = `cannot unmarshal value, key: ${key.toString('hex')}: ${error.message}`;

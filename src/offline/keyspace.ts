@@ -1,5 +1,5 @@
 import { DecodeError } from '../proto/decode-error.js';
-import { keyOf } from '../proto/hot/key-value.js';
+import { keyOfChecked } from '../proto/hot/key-value.js';
 import type { Row } from '../storage/backend/backend.js';
 import {
   isTombstoneKey,
@@ -53,7 +53,7 @@ export async function openKeyspace(database: Database): Promise<Keyspace> {
 function userKeyOf(file: string, [key, value]: Row): Buffer {
   if (!isRevisionKey(key)) throw new DatabaseRowError(file, 'key', key, 'this is not a revision');
   try {
-    return keyOf(value);
+    return keyOfChecked(value);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     throw new DatabaseRowError(file, 'key', key, `its value is not a KeyValue: ${error.message}`);

@@ -46,9 +46,15 @@ export function mismatchText(stored: Buffer, computed: Buffer): string {
   return `expected sha256 [${[...stored].join(' ')}], got [${[...computed].join(' ')}]`;
 }
 
-/** A snapshot is not what was saved. `message` is etcd's. */
+/** A snapshot is not what was saved. `message` is etcd's, behind the name of the file if that is given. */
 export class SnapshotChecksumError extends Error {
   override readonly name = 'SnapshotChecksumError';
+  readonly reason: string;
+
+  constructor(reason: string, file?: string) {
+    super(file === undefined ? reason : `${file}: ${reason}`);
+    this.reason = reason;
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ import { decodeRow } from './decode-row.js';
 import { isRevisionKey } from './keyspace.js';
 import { DatabaseRowError } from './row-error.js';
 import { scanLeaves } from './scan-keys.js';
-import { SnapshotChecksumError, verifyTrailingHash } from './snapshot-checksum.js';
+import { SnapshotChecksumError } from './snapshot-checksum.js';
 
 /** The first thing that is wrong with a file. */
 export interface DamageSite {
@@ -67,7 +67,6 @@ export async function verifyFile(
     return await readDatabase(fs, path, async (database) => {
       pageBytes = database.pageBytes;
       const checked = await checkDatabase(database, { onProgress });
-      if (database.kind === 'bbolt') await verifyTrailingHash(fs, database.path);
       return { isSound: true, kind: database.kind, checked };
     });
   } catch (error) {
@@ -83,12 +82,12 @@ function damageOf(error: unknown, pageBytes: number): DamageSite | undefined {
     return { offset, page: Math.floor(offset / pageBytes), row: undefined, reason };
   }
   if (error instanceof DatabaseRowError) {
-    const { page, bucket, rowKey, reason } = error;
-    const offset = page === undefined ? undefined : page * pageBytes;
-    return { offset, page, row: { bucket, key: rowKey }, reason };
+    const { place, bucket, rowKey, reason } = error;
+    const row = { bucket, key: rowKey };
+    return { offset: place?.offset, page: place?.page, row, reason };
   }
   if (error instanceof SnapshotChecksumError) {
-    return { offset: undefined, page: undefined, row: undefined, reason: error.message };
+    return { offset: undefined, page: undefined, row: undefined, reason: error.reason };
   }
   return undefined;
 }

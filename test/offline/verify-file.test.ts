@@ -75,7 +75,7 @@ describe('the check of a bbolt file', () => {
   it('never fails in another way, whatever bit is flipped', async () => {
     const counts = await damageEverywhere(sound, 5);
     expect(counts.get('page')).toBeGreaterThan(30);
-    expect(counts.get('row')).toBeGreaterThan(10);
+    expect(counts.get('row')).toBeGreaterThan(5);
   });
 
   it('says what is left: buckets, rows and the last revision before the damage', async () => {

@@ -1,4 +1,5 @@
 import { EMPTY_BYTES } from '../../base/bytes.js';
+import { DecodeError } from '../decode-error.js';
 import type { KeyValue } from '../gen/mvccpb/kv.js';
 import {
   bytesFieldSize,
@@ -80,6 +81,36 @@ function seek(bytes: Uint8Array, tag: number): BinaryReader | undefined {
     reader.skip(found);
   }
   return undefined;
+}
+
+/** How the fields 1 to 6 begin. */
+const TAGS: ReadonlySet<number> = new Set([
+  (KEY << 3) | 2,
+  CREATE_REVISION << 3,
+  MOD_REVISION << 3,
+  VERSION << 3,
+  (VALUE << 3) | 2,
+  LEASE << 3,
+]);
+
+/**
+ * The key, aliasing `bytes`, of which all is looked at: for rows that may be damaged behind it.
+ * @throws DecodeError
+ */
+export function keyOfChecked(bytes: Uint8Array): Buffer {
+  const reader = new BinaryReader(bytes);
+  let key: Buffer = EMPTY_BYTES;
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const tag = reader.tag();
+    if (tag === ((KEY << 3) | 2)) {
+      key = reader.bytes();
+      continue;
+    }
+    if (tag >>> 3 <= LEASE && !TAGS.has(tag)) throw new DecodeError('wrong wire type', start);
+    reader.skip(tag);
+  }
+  return key;
 }
 
 /** The key, aliasing `bytes`. */

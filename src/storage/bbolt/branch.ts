@@ -46,7 +46,8 @@ export function encodeBranch(
 }
 
 /**
- * The children of a branch, in strictly ascending order of their keys; at least one.
+ * The children of a branch, in strictly ascending order of their keys; at least one. Their keys lie
+ * one behind the other, as in a leaf.
  * @param page all bytes of the page and of those that belong to it
  * @throws BboltError
  */
@@ -57,6 +58,7 @@ export function decodeBranch(page: Buffer, site: BboltSite): StoredChild[] {
   if (dataAt > page.length) throw new BboltError(site, `a branch of ${count} elements is cut off`);
   const children: StoredChild[] = [];
   let before: Buffer | undefined;
+  let dataEnd = dataAt;
   for (let index = 0; index < count; index++) {
     const at = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
     const elementSite = { file: site.file, offset: site.offset + at };
@@ -65,6 +67,11 @@ export function decodeBranch(page: Buffer, site: BboltSite): StoredChild[] {
     if (keyAt < dataAt || end > page.length) {
       throw new BboltError(elementSite, `branch element ${index} points outside of its page`);
     }
+    if (keyAt !== dataEnd) {
+      const reason = `branch element ${index} does not follow the one before it`;
+      throw new BboltError(elementSite, reason);
+    }
+    dataEnd = end;
     const key = page.subarray(keyAt, end);
     if (before !== undefined && before.compare(key) >= 0) {
       throw new BboltError(elementSite, `branch element ${index} is out of order`);

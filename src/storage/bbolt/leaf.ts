@@ -58,7 +58,8 @@ export function encodeLeaf(
 }
 
 /**
- * The elements of a leaf, views of `page`, in strictly ascending order of their keys.
+ * The elements of a leaf, views of `page`, in strictly ascending order of their keys. They lie one
+ * behind the other, as every bbolt writes them: a wrong count, position or length is told by that.
  * @param page all bytes of the page and of those that belong to it
  * @throws BboltError
  */
@@ -68,6 +69,7 @@ export function decodeLeaf(page: Buffer, site: BboltSite): StoredElement[] {
   if (dataAt > page.length) throw new BboltError(site, `a leaf of ${count} elements is cut off`);
   const elements: StoredElement[] = [];
   let before: Buffer | undefined;
+  let dataEnd = dataAt;
   for (let index = 0; index < count; index++) {
     const at = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
     const flags = page.readUInt32LE(at);
@@ -79,6 +81,10 @@ export function decodeLeaf(page: Buffer, site: BboltSite): StoredElement[] {
     if (keyAt < dataAt || end > page.length) {
       throw elementError(site, at, `leaf element ${index} points outside of its page`);
     }
+    if (keyAt !== dataEnd) {
+      throw elementError(site, at, `leaf element ${index} does not follow the one before it`);
+    }
+    dataEnd = end;
     const key = page.subarray(keyAt, valueAt);
     if (before !== undefined && before.compare(key) >= 0) {
       throw elementError(site, at, `leaf element ${index} is out of order`);
