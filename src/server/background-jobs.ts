@@ -9,6 +9,7 @@ import type { LocalMember } from './local-member.js';
 import type { ServerPlatform } from './platform.js';
 import { LeaderLoss } from './rpc/leader-loss.js';
 import type { OpenStreams } from './rpc/open-streams.js';
+import type { VersionMonitor } from './version-monitor.js';
 
 /** Something that goes on beside the requests. */
 export interface BackgroundJob {
@@ -24,6 +25,7 @@ export interface BackgroundJobsOptions {
   readonly directories: MemberDirectories;
   /** The streams that demand a leader. */
   readonly leaderStreams: OpenStreams;
+  readonly versions: VersionMonitor;
 }
 
 /** What a serving member does on its own; the server starts and stops it. */
@@ -47,6 +49,7 @@ export function backgroundJobs(options: BackgroundJobsOptions): BackgroundJob[] 
       hasLeader: () => member.leaderId !== 0n,
       streams: leaderStreams,
     }),
+    options.versions,
   ];
   if (config.autoCompaction !== undefined) {
     jobs.push(

@@ -1,4 +1,5 @@
 import { formatGoDuration } from '../base/go-format.js';
+import { ETCD_VERSION } from '../base/version.js';
 import type { Clock, Timer } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
 import { AlarmRequest, type ResponseHeader } from '../proto/gen/etcdserverpb/rpc.js';
@@ -72,6 +73,7 @@ export class LocalMember {
   readonly #transfer: LeadershipTransfer;
   /** The term in which this member's leadership was confirmed by an applied entry; 0: never. */
   #confirmedTerm = 0;
+  readonly #firstCommitListeners = new Set<() => void>();
   #stopping: Promise<void> | undefined;
   #stopError: EtcdError | undefined;
 
@@ -317,6 +319,15 @@ export class LocalMember {
     return this.#leadership.whenAny();
   }
 
+  /**
+   * Tells a listener when this member has begun to lead: the first entry of its term is applied.
+   * @returns ends that
+   */
+  onFirstCommit(listener: () => void): () => void {
+    this.#firstCommitListeners.add(listener);
+    return () => this.#firstCommitListeners.delete(listener);
+  }
+
   /** Ends taking part and closes everything; what was acknowledged is on disk. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -390,7 +401,7 @@ export class LocalMember {
         apply: (entry) => applier.apply(entry),
         backpressure: () => this.backend.backpressure(),
         onApplied: (index) => {
-          this.#storageVersion.follow(this.cluster.version);
+          this.#followClusterVersion();
           this.#snapshots.onApplied(index);
           this.#changes.onApplied();
           this.#campaignIfAlone();
@@ -403,6 +414,21 @@ export class LocalMember {
       },
       snapshotIndex,
     );
+  }
+
+  /** Older releases must be able to read all that a lower version leaves behind. */
+  #followClusterVersion(): void {
+    const { version, downgradeTarget } = this.cluster;
+    if (!this.#storageVersion.follow(version)) return;
+    this.#parts.logger.info('cluster version downgrade detected, forcing snapshot', {
+      'new-cluster-version': version,
+    });
+    this.#snapshots.force();
+    if (downgradeTarget === undefined) return;
+    this.#parts.logger.info('The server is ready to downgrade', {
+      'cluster-version': version,
+      'server-version': ETCD_VERSION,
+    });
   }
 
   #newProposals({ maxRequestBytes }: MemberSettings): Proposals {
@@ -556,6 +582,7 @@ export class LocalMember {
     if (!this.isLeader || term !== this.term || this.#confirmedTerm === term) return;
     this.#confirmedTerm = term;
     this.lessor.promote(this.electionMillis);
+    for (const listener of this.#firstCommitListeners) listener();
   }
 
   #noteNewLeader(): void {

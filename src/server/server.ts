@@ -44,6 +44,7 @@ import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
 import type { Http2Listener } from './rpc/transport-options.js';
 import { ExpiryWatch } from './tls/expiry-watch.js';
+import { VersionMonitor } from './version-monitor.js';
 
 export interface StartServerOptions {
   readonly config: ServerConfig;
@@ -110,6 +111,7 @@ class Server implements EtcdServer {
   readonly #streams = new OpenStreams();
   readonly #leaderStreams = new OpenStreams(requiresLeader);
   #jobs: readonly BackgroundJob[] = [];
+  #versions: VersionMonitor | undefined;
   #certificates: ExpiryWatch | undefined;
   readonly #transportKind: TransportKind;
   #transport: RpcTransport | undefined;
@@ -202,6 +204,7 @@ class Server implements EtcdServer {
         clientUrls: this.#advertisedClientUrls(),
       },
       this.#logger,
+      this.#versions,
     );
     this.#serve();
   }
@@ -335,6 +338,12 @@ class Server implements EtcdServer {
       'starting an etcd server',
       startFields(config, member, directories.wal, isRestart),
     );
+    const versions = new VersionMonitor({
+      member,
+      logger: this.#logger,
+      downgradeCheckMillis: config.downgradeCheckMillis,
+    });
+    this.#versions = versions;
     this.#jobs = backgroundJobs({
       config,
       platform: this.#platform,
@@ -342,6 +351,7 @@ class Server implements EtcdServer {
       member,
       directories,
       leaderStreams: this.#leaderStreams,
+      versions,
     });
   }
 

@@ -1,4 +1,9 @@
 import type { Backend } from '../storage/backend/backend.js';
+import {
+  compareReleases,
+  LOWEST_CLUSTER_VERSION,
+  parseRelease,
+} from './membership/cluster-version.js';
 
 const STORAGE_VERSION_KEY = Buffer.from('storageVersion');
 /** The first release that records the version. */
@@ -24,21 +29,25 @@ export class StorageVersion {
     return this.#version;
   }
 
-  /** Follows the cluster version once there is one; data of 3.5 and older has none. */
-  follow(clusterVersion: string | undefined): void {
-    if (clusterVersion === undefined || clusterVersion === '3.0.0') return;
+  /**
+   * Follows the cluster version once there is one, down too; data of 3.5 and older has none. Nothing
+   * that this server logs or stores needs a later release than 3.6, so nothing has to be converted.
+   * @returns whether the version is a lower one now
+   */
+  follow(clusterVersion: string | undefined): boolean {
+    if (clusterVersion === undefined || clusterVersion === LOWEST_CLUSTER_VERSION) return false;
     const version = isRecorded(clusterVersion) ? clusterVersion : '';
-    if (version === this.#version) return;
+    if (version === this.#version) return false;
+    const before = parseRelease(this.#version);
     this.#version = version;
     if (version === '') this.#backend.delete('meta', STORAGE_VERSION_KEY);
     else this.#backend.put('meta', STORAGE_VERSION_KEY, Buffer.from(version));
+    const now = parseRelease(version);
+    return before !== undefined && (now === undefined || compareReleases(now, before) < 0);
   }
 }
 
 function isRecorded(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return (
-    major > FIRST_RECORDED.major ||
-    (major === FIRST_RECORDED.major && minor >= FIRST_RECORDED.minor)
-  );
+  const release = parseRelease(version);
+  return release !== undefined && compareReleases(release, FIRST_RECORDED) >= 0;
 }

@@ -126,6 +126,11 @@ export class Applier {
       this.#state.cluster.setAttributes(memberID, name, clientUrls);
       return undefined;
     },
+    downgradeInfoSet: ({ enabled, ver }) => {
+      this.#state.cluster.setDowngrade(enabled ? ver : undefined);
+      return undefined;
+    },
+    downgradeVersionTest: () => undefined,
   };
 
   #atRevision(): RevisionResult {

@@ -83,6 +83,11 @@ export class ConsistentIndex {
     });
   }
 
+  /** The configuration in its JSON form, as the backend has it; undefined if it has none. */
+  storedConfState(): string | undefined {
+    return this.#backend.get('meta', CONF_STATE_KEY)?.toString();
+  }
+
   /** @param confState the JSON form of the configuration (reference: formats 4.4) */
   setConfState(confState: string): void {
     this.#confState = confState;

@@ -6,6 +6,7 @@ import { type ConfState, type Entry, EntryType } from '../../raft/types.js';
 import { ANONYMOUS } from '../auth/caller.js';
 import type { PendingRequest, PendingRequests } from '../pending-requests.js';
 import type { Applier } from './applier.js';
+import { encodeConfState } from './conf-state-json.js';
 import type { ConsistentIndex } from './consistent-index.js';
 import {
   ANSWERS_ONLY,
@@ -137,21 +138,4 @@ function decode(entry: Entry): InternalRequest | undefined {
     if (!(error instanceof StoreWriteError)) throw error;
     throw new UnknownEntryError(entry.index, error.message);
   }
-}
-
-/**
- * The configuration as JSON, as the backend keeps it (reference: formats 4.4).
- * Trap: ids are bare 64-bit numbers, which JSON.stringify could not write.
- */
-export function encodeConfState(confState: ConfState): string {
-  const list = (name: string, ids: readonly bigint[]): string[] =>
-    ids.length === 0 ? [] : [`"${name}":[${ids.join(',')}]`];
-  const fields = [
-    ...list('voters', confState.voters),
-    ...list('learners', confState.learners),
-    ...list('voters_outgoing', confState.votersOutgoing),
-    ...list('learners_next', confState.learnersNext),
-    `"auto_leave":${confState.autoLeave}`,
-  ];
-  return `{${fields.join(',')}}`;
 }

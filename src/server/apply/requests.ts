@@ -21,6 +21,7 @@ import {
   AuthUserRevokeRoleRequest,
   CompactionRequest,
   DeleteRangeRequest,
+  DowngradeVersionTestRequest,
   LeaseCheckpointRequest,
   LeaseGrantRequest,
   LeaseRevokeRequest,
@@ -30,6 +31,7 @@ import {
 import {
   ClusterMemberAttrSetRequest,
   ClusterVersionSetRequest,
+  DowngradeInfoSetRequest,
 } from '../../proto/gen/membershippb/membership.js';
 import type { InternalRequestKind } from '../../proto/hot/internal-request.js';
 import type { DeleteRangeResult } from './kv/delete-range.js';
@@ -104,6 +106,9 @@ export interface AppliedRequests extends AuthRequests {
   };
   clusterVersionSet: { request: ClusterVersionSetRequest; result: undefined };
   clusterMemberAttrSet: { request: ClusterMemberAttrSetRequest; result: undefined };
+  downgradeInfoSet: { request: DowngradeInfoSetRequest; result: undefined };
+  /** Changes nothing; etcd's tests write it to logs that older releases must refuse. */
+  downgradeVersionTest: { request: DowngradeVersionTestRequest; result: undefined };
 }
 
 export type AppliedKind = keyof AppliedRequests;
@@ -122,6 +127,8 @@ const DECODERS: { readonly [Kind in AppliedKind]: (bytes: Buffer) => RequestOf<K
   alarm: (bytes) => AlarmRequest.decode(bytes),
   clusterVersionSet: (bytes) => ClusterVersionSetRequest.decode(bytes),
   clusterMemberAttrSet: (bytes) => ClusterMemberAttrSetRequest.decode(bytes),
+  downgradeInfoSet: (bytes) => DowngradeInfoSetRequest.decode(bytes),
+  downgradeVersionTest: (bytes) => DowngradeVersionTestRequest.decode(bytes),
   authEnable: (bytes) => AuthEnableRequest.decode(bytes),
   authDisable: (bytes) => AuthDisableRequest.decode(bytes),
   authStatus: (bytes) => AuthStatusRequest.decode(bytes),

@@ -4,7 +4,7 @@ import type { Fs } from '../../platform/fs.js';
 import type { Random } from '../../platform/random.js';
 import { MemoryStorage } from '../../raft/memory-storage.js';
 import { RawNode } from '../../raft/raw-node.js';
-import { type ConfState, EMPTY_CONF_STATE } from '../../raft/types.js';
+import type { ConfState } from '../../raft/types.js';
 import type { Backend } from '../../storage/backend/backend.js';
 import type { MvccMetrics } from '../../storage/mvcc/metrics.js';
 import { MvccStore } from '../../storage/mvcc/store.js';
@@ -16,6 +16,7 @@ import { WAL_BEGINNING, type WalStart } from '../../storage/wal/reader.js';
 import type { WalIdentity } from '../../storage/wal/record-types.js';
 import type { WalMetrics, WalWriter } from '../../storage/wal/writer.js';
 import { AlarmStore } from '../alarm/alarm-store.js';
+import { encodeConfState } from '../apply/conf-state-json.js';
 import { ConsistentIndex } from '../apply/consistent-index.js';
 import { Quota } from '../apply/quota.js';
 import { AuthStore, type AuthStoreOptions } from '../auth/auth-store.js';
@@ -45,6 +46,7 @@ import type { FirstMember, InitialCluster } from './new-member.js';
 import { createLog, type ExistingLog, type LogOptions, logExists, readLog } from './open-log.js';
 import { planMember } from './plan-member.js';
 import { recoverSnapshot } from './recover-snapshot.js';
+import { startingConfiguration } from './starting-configuration.js';
 import { refuseDatabaseWithoutLog, takeOver } from './take-over.js';
 import type { ConnectDiscovery } from './v3-discovery.js';
 import { requireSupportedVersions } from './version-rules.js';
@@ -296,7 +298,7 @@ async function join(
   alarms.restore();
   const auth = new AuthStore({ ...options.auth, backend });
   auth.restore();
-  const confState = confStateOf(cluster);
+  const confState = startingConfiguration(cluster, consistentIndex.storedConfState(), logger);
   const storage = log.storage(confState);
   const wal = await log.wal();
   try {
@@ -414,16 +416,6 @@ function newLessor(
   });
 }
 
-/** The configuration is rebuilt from the members (reference: formats 8). */
-function confStateOf(cluster: Cluster): ConfState {
-  const members = cluster.members();
-  return {
-    ...EMPTY_CONF_STATE,
-    voters: members.filter(({ isLearner }) => !isLearner).map(({ id }) => id),
-    learners: members.filter(({ isLearner }) => isLearner).map(({ id }) => id),
-  };
-}
-
 function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage): RawNode {
   const { random, logger, settings } = options;
   return new RawNode({
@@ -468,6 +460,7 @@ function snapshotFiles(
     saveDatabase: (index, blocks) => saveSnapshotDatabase(fs, directory, index, blocks),
     async install(snapshot) {
       await replaceState(parts, await snapshotter.databasePath(snapshot.index), snapshot);
+      parts.consistentIndex.setConfState(encodeConfState(snapshot.confState));
       await removeSnapshotDatabasesBefore(fs, directory, snapshot.index + 1);
     },
   };

@@ -1,5 +1,9 @@
 import { ETCD_VERSION } from '../../base/version.js';
-import { compareReleases, parseRelease } from '../membership/cluster-version.js';
+import {
+  clusterVersionRefusal,
+  compareReleases,
+  parseRelease,
+} from '../membership/cluster-version.js';
 
 /** What a backend tells of the releases that wrote it. What is no version says nothing. */
 export interface StoredVersions {
@@ -21,7 +25,6 @@ export class VersionError extends Error {
 export function requireSupportedVersions({ storage, cluster }: StoredVersions): void {
   const own = parseRelease(ETCD_VERSION);
   const stored = parseRelease(storage);
-  const agreed = parseRelease(cluster);
   if (own === undefined) throw new Error(`not a version: ${ETCD_VERSION}`);
   if (stored !== undefined && stored.major !== own.major) {
     throw new VersionError('changing major storage version is not supported');
@@ -29,9 +32,6 @@ export function requireSupportedVersions({ storage, cluster }: StoredVersions): 
   if (stored !== undefined && compareReleases(stored, own) > 0) {
     throw new VersionError(`version "${stored.major}.${stored.minor}.0" is not supported`);
   }
-  if (agreed !== undefined && compareReleases(agreed, own) > 0) {
-    throw new VersionError(
-      `invalid downgrade; server version is lower than determined cluster version (current-server-version: ${ETCD_VERSION}, determined-cluster-version: ${agreed.major}.${agreed.minor})`,
-    );
-  }
+  const refusal = clusterVersionRefusal(cluster);
+  if (refusal !== undefined) throw new VersionError(refusal);
 }

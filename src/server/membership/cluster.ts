@@ -1,7 +1,10 @@
 import type { Backend } from '../../storage/backend/backend.js';
+import { clusterVersionRefusal } from './cluster-version.js';
+import { decodeDowngrade, encodeDowngrade } from './downgrade.js';
 import { decodeMember, encodeMember, formatId, type Member } from './member.js';
 
 const CLUSTER_VERSION_KEY = Buffer.from('clusterVersion');
+const DOWNGRADE_KEY = Buffer.from('downgrade');
 const REMOVED_VALUE = Buffer.from('removed');
 
 /**
@@ -16,6 +19,7 @@ export class Cluster {
   readonly #members = new Map<bigint, Member>();
   readonly #removed = new Set<bigint>();
   #version: string | undefined;
+  #downgradeTarget: string | undefined;
 
   constructor(id: bigint, localMemberId: bigint, backend: Backend) {
     this.id = id;
@@ -36,6 +40,8 @@ export class Cluster {
       this.#removed.add(BigInt(`0x${key.toString()}`));
     }
     this.#version = this.#backend.get('cluster', CLUSTER_VERSION_KEY)?.toString();
+    const downgrade = this.#backend.get('cluster', DOWNGRADE_KEY)?.toString();
+    this.#downgradeTarget = downgrade === undefined ? undefined : decodeDowngrade(downgrade);
   }
 
   /** `major.minor.patch`, or undefined as long as the members have not agreed on one. */
@@ -47,6 +53,11 @@ export class Cluster {
   isAtLeast(major: number, minor: number): boolean {
     const [ownMajor = 0, ownMinor = 0] = (this.#version ?? '0.0').split('.').map(Number);
     return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+  }
+
+  /** Where the cluster is on its way down to, `major.minor.0`; undefined if it is not. */
+  get downgradeTarget(): string | undefined {
+    return this.#downgradeTarget;
   }
 
   get localMember(): Member | undefined {
@@ -90,9 +101,18 @@ export class Cluster {
     if (member !== undefined) this.put({ ...member, name, clientUrls: [...clientUrls] });
   }
 
+  /** @throws Error if this release is older than the version: it can't go on under it */
   setVersion(version: string): void {
+    const refusal = clusterVersionRefusal(version);
+    if (refusal !== undefined) throw new Error(refusal);
     this.#version = version;
     this.#backend.put('cluster', CLUSTER_VERSION_KEY, Buffer.from(version));
+  }
+
+  /** @param target undefined: the cluster stays at its version */
+  setDowngrade(target: string | undefined): void {
+    this.#downgradeTarget = target;
+    this.#backend.put('cluster', DOWNGRADE_KEY, Buffer.from(encodeDowngrade(target)));
   }
 }
 

@@ -17,6 +17,8 @@ const OPERATION_NAMES: Readonly<Record<AppliedKind, string>> = {
   alarm: 'Alarm',
   clusterVersionSet: 'ClusterVersionSet',
   clusterMemberAttrSet: 'ClusterMemberAttrSet',
+  downgradeInfoSet: 'DowngradeInfoSet',
+  downgradeVersionTest: 'DowngradeVersionTest',
   authEnable: 'AuthEnable',
   authDisable: 'AuthDisable',
   authStatus: 'AuthStatus',

@@ -1,3 +1,4 @@
+import type { Logger } from '../../base/logger.js';
 import { ETCD_VERSION } from '../../base/version.js';
 import { etcdError } from '../../proto/errors.js';
 import {
@@ -6,14 +7,19 @@ import {
   AlarmType,
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../proto/services.js';
+import { carryOutDowngrade } from '../downgrade-requests.js';
 import type { LocalMember } from '../local-member.js';
 import type { Callers } from './callers.js';
-import { missingMethod, serverStreamMethod, unaryMethod } from './methods.js';
+import { serverStreamMethod, unaryMethod } from './methods.js';
 import { sendSnapshot } from './snapshot-stream.js';
 import type { RpcMethod } from './transport.js';
 
 /** etcdserverpb.Maintenance (reference: api 16). */
-export function maintenanceService(member: LocalMember, callers: Callers): RpcMethod[] {
+export function maintenanceService(
+  member: LocalMember,
+  callers: Callers,
+  logger: Logger,
+): RpcMethod[] {
   const { maintenance: definitions } = SERVICES;
   return [
     unaryMethod(definitions.status, async (_request, context) => {
@@ -59,7 +65,11 @@ export function maintenanceService(member: LocalMember, callers: Callers): RpcMe
       await callers.admin(stream.context);
       await sendSnapshot(member, stream);
     }),
-    missingMethod(definitions.downgrade.path, 'Maintenance.Downgrade'),
+    unaryMethod(definitions.downgrade, async (request, context) => {
+      await callers.admin(context);
+      const version = await carryOutDowngrade(member, logger, request);
+      return { header: member.header(), version };
+    }),
   ];
 }
 
@@ -77,7 +87,10 @@ function status(member: LocalMember) {
     raftTerm: member.term,
     isLearner: member.isLearner,
     storageVersion: member.storageVersion,
-    downgradeInfo: { enabled: false, targetVersion: '' },
+    downgradeInfo: {
+      enabled: member.cluster.downgradeTarget !== undefined,
+      targetVersion: member.cluster.downgradeTarget ?? '',
+    },
     errors: statusErrors(member),
   };
 }

@@ -61,7 +61,7 @@ export function clientServices(options: ServicesOptions): RpcMethod[] {
     }),
     ...leaseService(member, callers),
     ...clusterService({ member, membership: options.membership, callers }),
-    ...maintenanceService(member, callers),
+    ...maintenanceService(member, callers, options.logger.at('rpc/maintenance-service.ts')),
     ...authService({ ...options, callers }),
     ...healthService(),
   ]);

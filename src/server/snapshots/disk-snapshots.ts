@@ -48,6 +48,7 @@ export class DiskSnapshots {
   #lastIndex: number;
   #memoryCutAt: number;
   #running: Promise<void> | undefined;
+  #isForced = false;
 
   /** @param lastIndex of the snapshot that the member started from */
   constructor(options: DiskSnapshotsOptions, lastIndex: number) {
@@ -56,11 +57,17 @@ export class DiskSnapshots {
     this.#memoryCutAt = lastIndex;
   }
 
+  /** Asks for a snapshot at the next advance of the applied index, however few entries came. */
+  force(): void {
+    this.#isForced = true;
+  }
+
   /** Told of each advance of the applied index. */
   onApplied(index: number): void {
     this.#cutMemory(index);
     if (this.#running !== undefined) return;
-    if (index - this.#lastIndex <= this.#options.snapshotCount) return;
+    const isDue = index - this.#lastIndex > this.#options.snapshotCount;
+    if (!isDue && !(this.#isForced && index > this.#lastIndex)) return;
     this.#running = this.#save(index)
       .catch((error: unknown) => {
         // A member that stops makes no more snapshots; the next start replays a little more.
@@ -103,8 +110,9 @@ export class DiskSnapshots {
       'local-member-applied-index': index,
       'local-member-snapshot-index': this.#lastIndex,
       'local-member-snapshot-count': this.#options.snapshotCount,
-      'snapshot-forced': false,
+      'snapshot-forced': this.#isForced,
     });
+    this.#isForced = false;
     // Until the commit is durable, the log is the only place that holds the latest changes.
     await backend.commit();
     await saveFile();

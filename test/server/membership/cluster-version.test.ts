@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  clusterVersionRefusal,
+  isDowngraded,
   nextClusterVersion,
   parseRelease,
 } from '../../../src/server/membership/cluster-version.js';
@@ -18,8 +20,43 @@ describe('the next cluster version', () => {
     ['3.7.0', ['3.7.1'], undefined],
     ['3.9.0', ['3.10.0', '3.11.2'], '3.10.0'],
     ['3.9.0', ['4.0.0', '3.10.0'], '3.10.0'],
+    ['3.9.0', ['4.0.0'], undefined],
   ])('after %s with members of %j is %s', (current, members, next) => {
     expect(nextClusterVersion(current, members)).toBe(next);
+  });
+
+  it.each([
+    // Reference: semantics 13, N3.
+    ['3.6.0', ['3.6.1', '3.6.2'], '3.5.0', '3.5.0'],
+    ['3.7.0', ['3.7.1', '3.7.1'], '3.6.0', '3.6.0'],
+    ['3.6.0', ['3.7.1', '3.6.9'], '3.6.0', undefined],
+    ['3.7.0', ['3.7.1', undefined], '3.6.0', undefined],
+    [undefined, ['3.7.1'], '3.6.0', '3.7.0'],
+  ])('after %s with members of %j on the way down to %s is %s', (current, members, to, next) => {
+    expect(nextClusterVersion(current, members, to)).toBe(next);
+  });
+
+  it.each([
+    ['3.5.0', ['3.6.1'], '3.4.0'],
+    ['3.6.0', ['3.6.1'], '3.4.0'],
+    ['3.6.0', ['3.6.1'], '3.7.0'],
+    ['3.6.0', ['3.6.1'], 'nonsense'],
+  ])('after %s with members of %j can not be %s', (current, members, to) => {
+    expect(() => nextClusterVersion(current, members, to)).toThrow('invalid downgrade target');
+  });
+
+  it('ends a downgrade when all members are known to be of that release', () => {
+    expect(isDowngraded(['3.6.1', '3.6.9'], '3.6.0')).toBe(true);
+    expect(isDowngraded(['3.6.1', '3.7.1'], '3.6.0')).toBe(false);
+    expect(isDowngraded(['3.6.1', undefined], '3.6.0')).toBe(false);
+  });
+
+  it('must not be above the own release', () => {
+    expect(clusterVersionRefusal('3.8.0')).toContain(
+      'invalid downgrade; server version is lower than determined cluster version',
+    );
+    expect(clusterVersionRefusal('3.7.0')).toBeUndefined();
+    expect(clusterVersionRefusal(undefined)).toBeUndefined();
   });
 
   it('takes releases with a suffix, and nothing that is none', () => {
