@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ClusterBench } from './cluster-bench.js';
 import type { LoadResult } from './load/job.js';
 import { runLoad } from './load-process.js';
 import type { BenchOptions, ServerKind } from './options.js';
@@ -36,6 +37,7 @@ export class Bench {
   readonly #progress: (text: string) => void;
   readonly #directory: string;
   readonly #servers = new Set<ServerProcess>();
+  readonly #clusterRates: ClusterBench;
   readonly #failures: string[] = [];
 
   constructor(options: BenchOptions, programs: BenchPrograms, progress: (text: string) => void) {
@@ -44,6 +46,15 @@ export class Bench {
     this.#progress = progress;
     mkdirSync(options.directory, { recursive: true });
     this.#directory = mkdtempSync(join(options.directory, 'etcdkit-bench-'));
+    this.#clusterRates = new ClusterBench({
+      options,
+      directory: this.#directory,
+      progress,
+      program: (kind, label) => this.#program(kind, label),
+      runLoad: (job) => runLoad(programs.loadProgram, job),
+      attempt: (what, work) => this.#attempt(what, work),
+      pause,
+    });
   }
 
   /** What went wrong; figures that it concerns lack a value. */
@@ -57,6 +68,7 @@ export class Bench {
     if (this.#options.only.includes('audit') && this.#options.servers.includes('ours')) {
       figures.push(...(await this.#auditCost()));
     }
+    if (this.#options.only.includes('cluster')) figures.push(...(await this.#clusterRates.run()));
     if (this.#options.only.includes('million')) figures.push(...(await this.#memoryAndRestart()));
     return figures;
   }
@@ -75,6 +87,7 @@ export class Bench {
   /** Ends what still runs and removes all data; for the end of this process, whatever its cause. */
   abandon(): void {
     for (const server of this.#servers) server.killNow();
+    this.#clusterRates.killNow();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -128,7 +141,7 @@ export class Bench {
       const order = run % 2 === 0 ? [...servers] : [...servers].reverse();
       for (const [kind, server] of order) {
         await this.#attempt(`${kind}, ${title}`, async () => {
-          await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+          await pause();
           const result = await this.#load(server, workload.load({ seconds, keys, run }));
           const rate = Math.round(result.completed / result.seconds);
           this.#progress(`${title}: ${kind} ${rate.toLocaleString('en-US')} ${unit}`);
@@ -178,7 +191,7 @@ export class Bench {
       const order = run % 2 === 0 ? [audited, without] : [without, audited];
       const results = new Map<ServerProcess, LoadResult>();
       for (const server of order) {
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+        await pause();
         results.set(server, await this.#load(server, load({ seconds, keys, run })));
       }
       const [first, second] = [results.get(audited), results.get(without)];
@@ -251,7 +264,7 @@ export class Bench {
   }
 
   async #load(server: ServerProcess, load: Load): Promise<LoadResult> {
-    const target = { port: server.port, serverPid: server.pid };
+    const target = { port: server.port, serverPids: [server.pid] };
     const result = await runLoad(this.#programs.loadProgram, { ...load, ...target });
     if (result.failed > 0) {
       throw new Error(`${result.failed} failures, the first: ${result.firstFailure}`);
@@ -292,6 +305,10 @@ export class Bench {
           ];
     return { command: process.execPath, args: [...profile, this.#programs.ourProgram] };
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
 }
 
 interface ManyKeys {

@@ -14,7 +14,6 @@ const LOG_TAIL = 2_000;
 
 /** Both servers run with these, so that they do the same work. */
 const COMMON_FLAGS = [
-  '--name=bench',
   '--quota-backend-bytes=8589934592',
   '--snapshot-count=10000',
   '--logger=zap',
@@ -35,26 +34,50 @@ export interface Memory {
   readonly anonymous: number;
 }
 
-/** A server process of one member, on loopback ports of its own. */
+/** A member of a cluster to be: its program, and the directory for its data, which exists. */
+export interface MemberPlan {
+  readonly name: string;
+  readonly program: ServerProgram;
+  readonly directory: string;
+}
+
+/** A server process, on loopback ports of its own: alone, or a member of a cluster. */
 export class ServerProcess {
+  readonly #name: string;
   readonly #program: ServerProgram;
   readonly directory: string;
-  readonly #peerPort: number;
+  readonly #peer: string;
   readonly port: number;
+  /** As the flag of that name has it. */
+  readonly #initialCluster: string;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
 
-  private constructor(program: ServerProgram, directory: string, ports: readonly number[]) {
-    const [port = 0, peerPort = 0] = ports;
-    this.#program = program;
-    this.directory = directory;
+  private constructor(plan: MemberPlan, port: number, peer: string, initialCluster: string) {
+    this.#name = plan.name;
+    this.#program = plan.program;
+    this.directory = plan.directory;
     this.port = port;
-    this.#peerPort = peerPort;
+    this.#peer = peer;
+    this.#initialCluster = initialCluster;
   }
 
-  /** Prepares a server that keeps its data in `directory`, which exists. */
+  /** Prepares a server of one member that keeps its data in `directory`, which exists. */
   static async create(program: ServerProgram, directory: string): Promise<ServerProcess> {
-    return new ServerProcess(program, directory, await freePorts(2));
+    const [server] = await ServerProcess.createCluster([{ name: 'bench', program, directory }]);
+    if (server === undefined) throw new Error('a plan gives a server');
+    return server;
+  }
+
+  /** Prepares the members of one cluster. Each starts to serve once most of them run. */
+  static async createCluster(plans: readonly MemberPlan[]): Promise<ServerProcess[]> {
+    const ports = await freePorts(2 * plans.length);
+    const peers = plans.map((_, index) => `http://127.0.0.1:${ports[plans.length + index]}`);
+    const initialCluster = plans.map(({ name }, index) => `${name}=${peers[index]}`).join(',');
+    return plans.map(
+      (plan, index) =>
+        new ServerProcess(plan, ports[index] ?? 0, peers[index] ?? '', initialCluster),
+    );
   }
 
   get pid(): number {
@@ -65,7 +88,6 @@ export class ServerProcess {
   /** Spawns the process; the result is the seconds until it answered a linearizable get. */
   async start(): Promise<number> {
     const client = `http://127.0.0.1:${this.port}`;
-    const peer = `http://127.0.0.1:${this.#peerPort}`;
     const log = openSync(this.#logPath, 'a');
     const started = performance.now();
     const child = spawn(
@@ -73,12 +95,13 @@ export class ServerProcess {
       [
         ...this.#program.args,
         ...COMMON_FLAGS,
+        `--name=${this.#name}`,
         `--data-dir=${join(this.directory, 'data')}`,
         `--listen-client-urls=${client}`,
         `--advertise-client-urls=${client}`,
-        `--listen-peer-urls=${peer}`,
-        `--initial-advertise-peer-urls=${peer}`,
-        `--initial-cluster=bench=${peer}`,
+        `--listen-peer-urls=${this.#peer}`,
+        `--initial-advertise-peer-urls=${this.#peer}`,
+        `--initial-cluster=${this.#initialCluster}`,
       ],
       { stdio: ['ignore', log, log] },
     );

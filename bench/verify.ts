@@ -3,8 +3,8 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { PutResponse, RangeResponse, TxnResponse } from '../src/proto/gen/etcdserverpb/rpc.js';
 import type { MessageCodec } from '../src/proto/wire/message.js';
 import { benchKey, benchValue, type RequestShape, requestMaker } from './load/requests.js';
+import { unaryCall } from './unary-call.js';
 
-const DEADLINE_MILLIS = 10_000;
 const KEYS = 10;
 
 /**
@@ -46,17 +46,5 @@ function call<Response>(
   codec: MessageCodec<Response>,
 ): Promise<Response> {
   const maker = requestMaker(shape);
-  return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      maker.method,
-      (message: Buffer) => message,
-      (bytes: Buffer) => codec.decode(bytes),
-      maker.make(sequence),
-      { deadline: Date.now() + DEADLINE_MILLIS },
-      (error, response) => {
-        if (error === null && response !== undefined) resolve(response);
-        else reject(error ?? new Error('no response'));
-      },
-    );
-  });
+  return unaryCall(client, maker.method, maker.make(sequence), codec);
 }

@@ -12,15 +12,16 @@ export const WORKLOAD_NAMES = [
   'watch',
   'audit',
   'million',
+  'cluster',
 ] as const;
 export type WorkloadName = (typeof WORKLOAD_NAMES)[number];
 
 /** What of a job does not depend on the server. */
-type WithoutTarget<Job> = Omit<Job, 'port' | 'serverPid'>;
+type WithoutTarget<Job> = Omit<Job, 'port' | 'serverPids'>;
 export type Load = WithoutTarget<CallsJob> | WithoutTarget<WatchJob>;
 
 export interface RateWorkload {
-  readonly name: Exclude<WorkloadName, 'audit' | 'million'>;
+  readonly name: Exclude<WorkloadName, 'audit' | 'million' | 'cluster'>;
   readonly title: string;
   readonly unit: string;
   /** Workloads of one group run one after the other on the same data. */
@@ -65,14 +66,7 @@ export const RATE_WORKLOADS: readonly RateWorkload[] = [
     unit: 'puts/s',
     group: 'write',
     target: 0.9,
-    load: ({ seconds, keys }) => ({
-      kind: 'calls',
-      shape: { type: 'put', keyCount: keys },
-      connections: 1,
-      streams: 1,
-      sampleEvery: 1,
-      extent: { seconds, warmUpSeconds: WARM_UP_SECONDS },
-    }),
+    load: ({ seconds, keys }) => oneCall({ type: 'put', keyCount: keys }, seconds),
   },
   {
     name: 'put',
@@ -150,7 +144,18 @@ export function fillLoad(keys: number): WithoutTarget<CallsJob> {
   };
 }
 
-function manyCalls(shape: RequestShape, seconds: number): WithoutTarget<CallsJob> {
+export function oneCall(shape: RequestShape, seconds: number): WithoutTarget<CallsJob> {
+  return {
+    kind: 'calls',
+    shape,
+    connections: 1,
+    streams: 1,
+    sampleEvery: 1,
+    extent: { seconds, warmUpSeconds: WARM_UP_SECONDS },
+  };
+}
+
+export function manyCalls(shape: RequestShape, seconds: number): WithoutTarget<CallsJob> {
   return {
     kind: 'calls',
     shape,

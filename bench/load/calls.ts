@@ -40,7 +40,7 @@ class CallLoad {
       this.#onIdle = resolve;
     });
     if ('calls' in extent) this.#limit = extent.calls;
-    let cpu = new CpuMeter(this.#job.serverPid);
+    let cpu = new CpuMeter(this.#job.serverPids);
     let start = performance.now();
     for (const client of this.#clients) client.start(this.#job.streams);
     let seconds: number;
@@ -52,7 +52,7 @@ class CallLoad {
       this.#completed = 0;
       this.#responseBytes = 0;
       this.#latencies = new Latencies();
-      cpu = new CpuMeter(this.#job.serverPid);
+      cpu = new CpuMeter(this.#job.serverPids);
       start = performance.now();
       await pause(extent.seconds);
       seconds = (performance.now() - start) / 1000;

@@ -13,15 +13,15 @@ export function cpuSecondsOf(pid: number): number {
   return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }
 
-/** Measures the CPU time of this process and of the server from its creation on. */
+/** Measures the CPU time of this process and of the servers' from its creation on. */
 export class CpuMeter {
-  readonly #serverPid: number;
+  readonly #serverPids: readonly number[];
   readonly #server: number;
   readonly #client: NodeJS.CpuUsage;
 
-  constructor(serverPid: number) {
-    this.#serverPid = serverPid;
-    this.#server = cpuSecondsOf(serverPid);
+  constructor(serverPids: readonly number[]) {
+    this.#serverPids = serverPids;
+    this.#server = sumOf(serverPids);
     this.#client = process.cpuUsage();
   }
 
@@ -29,7 +29,11 @@ export class CpuMeter {
     const { user, system } = process.cpuUsage(this.#client);
     return {
       clientCpuSeconds: (user + system) / 1e6,
-      serverCpuSeconds: cpuSecondsOf(this.#serverPid) - this.#server,
+      serverCpuSeconds: sumOf(this.#serverPids) - this.#server,
     };
   }
+}
+
+function sumOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
 }

@@ -6,8 +6,8 @@ export type LoadJob = CallsJob | WatchJob;
 interface JobTarget {
   /** Client port of the server on the loopback interface. */
   readonly port: number;
-  /** Process of the server, whose CPU time is measured. */
-  readonly serverPid: number;
+  /** Processes of the server, or of the members of a cluster, whose CPU time is measured. */
+  readonly serverPids: readonly number[];
 }
 
 /** Unary calls in a closed loop: each completed call is followed by the next one. */

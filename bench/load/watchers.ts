@@ -43,7 +43,7 @@ class WatchLoad {
     }
     await this.#until(() => this.#created === this.#watcherCount, DRAIN_MILLIS);
     await this.#writer.open();
-    const cpu = new CpuMeter(this.#job.serverPid);
+    const cpu = new CpuMeter(this.#job.serverPids);
     const start = performance.now();
     this.#writer.put();
     await this.#until(() => false, this.#job.seconds * 1000);

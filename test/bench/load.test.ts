@@ -64,7 +64,7 @@ function putJob(calls: number): CallsJob {
     sampleEvery: 1,
     extent: { calls },
     port: stub.port,
-    serverPid: process.pid,
+    serverPids: [process.pid],
   };
 }
 
