@@ -1,5 +1,5 @@
 import type { ClientRequest } from 'node:http';
-import type { Message } from '../../raft/types.js';
+import { type Message, MessageType } from '../../raft/types.js';
 import { formatId } from '../membership/member.js';
 import { encodeMessage } from './message-codec.js';
 import { MessageQueue } from './message-queue.js';
@@ -59,17 +59,18 @@ export class Pipeline {
       if (message === undefined) return;
       this.#openPosts++;
       const body = encodeMessage(message);
-      this.#send(body).then(
+      // Trap: a proposal that arrives twice is a write that is made twice.
+      this.#send(body, message.type !== MessageType.Prop).then(
         () => this.#finish(body.length),
         (error: Error) => this.#finish(0, error),
       );
     }
   }
 
-  async #send(body: Buffer): Promise<void> {
+  async #send(body: Buffer, mayRepeat: boolean): Promise<void> {
     const url = this.#picker.pick();
     try {
-      await this.#post(url, body, true);
+      await this.#post(url, body, mayRepeat);
     } catch (error) {
       this.#picker.unreachable(url);
       throw error;

@@ -3,6 +3,7 @@ import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { asBuffer } from '../../base/bytes.js';
 import type { Clock } from '../../platform/clock.js';
 import { etcdError, GrpcCode, RpcError, type RpcStatus, statusOf } from '../../proto/errors.js';
+import { lateError } from './late-error.js';
 import type { PingPolicy } from './ping-policy.js';
 import type { MethodObserver, RpcCheck } from './rpc-observer.js';
 import type {
@@ -104,8 +105,8 @@ abstract class GrpcJsCall implements IdentifiedCall {
     // grpc-js ends calls by itself too (size, deadline): every status passes here on its way out.
     const sendStatus = grpc.sendStatus;
     grpc.sendStatus = (status) => {
-      const leaving = inGoWords(status);
-      if (!this.answered && leaving.code === GrpcCode.DeadlineExceeded) this.#expired = true;
+      if (!this.answered && status.code === GrpcCode.DeadlineExceeded) this.#expired = true;
+      const leaving = inGoWords(status, this.method);
       this.#finish(leaving.code as GrpcCode);
       sendStatus.call(grpc, leaving);
     };
@@ -342,9 +343,10 @@ export class StreamingCall extends GrpcJsCall implements ServerStream {
 }
 
 /** Statuses that grpc-js makes up itself, in the words of Go's library, which clients know. */
-function inGoWords(status: GrpcStatus): GrpcStatus {
+function inGoWords(status: GrpcStatus, path: string): GrpcStatus {
   if (status.code === GrpcCode.DeadlineExceeded && status.details === 'Deadline exceeded') {
-    return { ...status, details: etcdError('ContextDeadlineExceeded').message };
+    const { code, message } = lateError(path);
+    return { ...status, code: code as number, details: message };
   }
   if (status.code === GrpcCode.ResourceExhausted) {
     const received = /^Received message larger than max \((\d+) vs (\d+)\)$/.exec(status.details);

@@ -252,6 +252,37 @@ describe.each([
       expect(reason).toMatchObject({ reason: 'ContextDeadlineExceeded' });
       session.destroy();
     });
+
+    it('tells nobody to send a write again whose deadline passes', async () => {
+      const path = '/etcdserverpb.KV/Put';
+      const { port } = await serve([
+        {
+          ...waiting(
+            () => {},
+            () => {},
+          ),
+          path,
+        },
+      ]);
+      const session = http2.connect(`http://127.0.0.1:${port}`);
+      await once(session, 'connect');
+      const startedMillis = performance.now();
+      const request = session.request({
+        ':method': 'POST',
+        ':path': path,
+        'content-type': 'application/grpc',
+        'grpc-timeout': '30900u',
+      });
+      request.end(Buffer.from([0, 0, 0, 0, 0]));
+      request.resume();
+      const [headers] = await once(request, 'response');
+      // The timers of grpc-js are early, as those of Node are.
+      const leastMillis = Transport === GrpcJsTransport ? 0 : 30.9;
+      expect(performance.now() - startedMillis).toBeGreaterThanOrEqual(leastMillis);
+      expect(headers['grpc-status']).toBe('14');
+      expect(decodeURIComponent(headers['grpc-message'])).toBe('etcdserver: request timed out');
+      session.destroy();
+    });
   });
 
   describe('streams', () => {

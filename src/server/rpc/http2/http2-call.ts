@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../../platform/clock.js';
 import { etcdError, GrpcCode, RpcError, type RpcStatus, statusOf } from '../../../proto/errors.js';
+import { lateError } from '../late-error.js';
 import type { MethodObserver, RpcCheck } from '../rpc-observer.js';
 import type { CallMetadata, IdentifiedCall, RpcMethod } from '../transport.js';
 import { Http2Stream } from './http2-stream.js';
@@ -88,12 +89,12 @@ export abstract class Http2Call extends Http2Stream implements IdentifiedCall {
 
   /** The call is in the table of its connection and may begin. */
   start(): void {
-    const { head, environment } = this;
+    const { head } = this;
     this.connection.openCalls++;
     this.#started = this.observer.started(this);
     const { timeoutMillis } = head;
     if (timeoutMillis !== undefined && timeoutMillis <= MAX_TIMER_MILLIS) {
-      this.#timer = environment.clock.setTimer(Math.max(timeoutMillis, 0), () => this.#expire());
+      this.#expireAfter(timeoutMillis);
     }
     try {
       checkEncoding(head.encoding);
@@ -284,13 +285,23 @@ export abstract class Http2Call extends Http2Stream implements IdentifiedCall {
     this.#assembler = undefined;
   }
 
+  #expireAfter(millis: number): void {
+    const { clock } = this.environment;
+    this.#timer = clock.setTimer(Math.max(Math.ceil(millis), 0), () => {
+      // Timers count from the beginning of a turn of the event loop: they may be early.
+      const rest = (this.deadlineMillis ?? 0) - clock.monotonicMillis();
+      if (rest > 0) this.#expireAfter(rest);
+      else this.#expire();
+    });
+  }
+
   /** What is queued cannot be waited for any more. */
   #expire(): void {
     if (this.answered || this.isClosed) return;
     this.#expired = true;
     this.connection.writer.drop(this);
     this.#cancelled = true;
-    this.sendStatus(statusOf(etcdError('ContextDeadlineExceeded')));
+    this.sendStatus(statusOf(lateError(this.head.path)));
     this.#abort?.abort(this.#cancelReason());
   }
 
