@@ -18,9 +18,16 @@ export interface RecordPosition {
 
 /**
  * Takes one record whose CRC is right; crc records come too. `data` aliases the chunk that was read.
- * A DecodeError that it throws is reported as the fault of this record.
+ * A DecodeError that it throws is reported as the fault of this record. Reading waits for a promise
+ * that it returns.
  */
-export type RecordVisitor = (record: RecordFields, position: RecordPosition) => void;
+export type RecordVisitor = (
+  record: RecordFields,
+  position: RecordPosition,
+) => void | Promise<void>;
+
+/** What reading asks of a file system. */
+export type SegmentFiles = Pick<Fs, 'open'>;
 
 /** How far reading came. */
 export interface WalEnd {
@@ -42,7 +49,7 @@ export interface WalEnd {
  * @throws {WalError} crc-mismatch, undecodable, and what the visitor throws
  */
 export async function readRecords(
-  fs: Fs,
+  fs: SegmentFiles,
   directory: string,
   segments: readonly SegmentName[],
   visit: RecordVisitor,
@@ -59,7 +66,7 @@ export async function readRecords(
 }
 
 async function readSegment(
-  fs: Fs,
+  fs: SegmentFiles,
   directory: string,
   segment: SegmentName,
   startCrc: number,
@@ -74,8 +81,12 @@ async function readSegment(
     let torn: WalError | undefined;
     try {
       for (let status = decoder.next(); status !== 'end'; status = decoder.next()) {
-        if (status === 'more') await decoder.fill();
-        else checker.take(visit);
+        if (status === 'more') {
+          await decoder.fill();
+          continue;
+        }
+        const waiting = checker.take(visit);
+        if (waiting !== undefined) await waiting;
       }
     } catch (error) {
       if (!(error instanceof WalError) || !isWalFault(error, 'unexpected-eof')) throw error;
@@ -106,14 +117,14 @@ class RecordChecker {
   }
 
   /** Checks the decoder's current frame, shows it to `visit` and accepts it. */
-  take(visit: RecordVisitor): void {
+  take(visit: RecordVisitor): void | Promise<void> {
     const record = this.#decode();
     const crc = this.#check(record);
     const { offset } = this.#decoder;
     this.#decoder.accept();
     this.#crc = crc;
     try {
-      visit(record, { segment: this.#segment, offset });
+      return visit(record, { segment: this.#segment, offset });
     } catch (error) {
       throw error instanceof DecodeError ? this.#undecodable(error, offset) : error;
     }

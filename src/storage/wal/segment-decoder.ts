@@ -10,7 +10,8 @@ const CHUNK_BYTES = 1024 * 1024;
 export class SegmentDecoder {
   readonly #handle: FileHandle;
   readonly #name: string;
-  readonly #size: number;
+  /** Length of the file, bytes, as far as it is known. */
+  #size: number;
   #chunk: Buffer = EMPTY_BYTES;
   /** Offset of the chunk in the file. */
   #chunkStart = 0;
@@ -53,15 +54,19 @@ export class SegmentDecoder {
     return this.#chunk.length - at < this.#frameBytes() ? 'more' : 'frame';
   }
 
-  /** Reads the chunk that begins with the current frame and holds at least all of it. */
+  /**
+   * Reads the chunk that begins with the current frame and holds at least all of it.
+   *
+   * Trap: a running member cuts the unused tail off a segment when it begins the next one. Who reads
+   * meanwhile must take the file for as long as it now is; {@link next} tells what that leaves of the
+   * frame.
+   */
   async fill(): Promise<void> {
     const want = Math.max(CHUNK_BYTES, this.#frameBytes());
     const length = Math.min(want, this.#size - this.#offset);
     this.#chunk = await this.#handle.read(this.#offset, length);
     this.#chunkStart = this.#offset;
-    if (this.#chunk.length < length) {
-      throw this.#unexpectedEof('unexpected EOF');
-    }
+    if (this.#chunk.length < length) this.#size = this.#offset + this.#chunk.length;
   }
 
   /** The record of the current frame, aliasing the chunk, which is never used again for another. */
