@@ -48,6 +48,9 @@ export interface Profile {
   /** Weights of what clients do. */
   readonly usesLeases: boolean;
   readonly usesCompaction: boolean;
+  /** Time between two words of the leader on how long a lease has left, ms; undefined: none. */
+  readonly leaseCheckpointMillis: number | undefined;
+  readonly persistsLeaseCheckpoints: boolean;
   /** Of 100 operations that read. */
   readonly readShare: number;
 }
@@ -91,6 +94,8 @@ export function profileOf(seed: number, random: Random): Profile {
     clockDrift: chance(random, 30) ? 0.05 : 0,
     usesLeases: chance(random, 60),
     usesCompaction: chance(random, 40),
+    leaseCheckpointMillis: pick(random, [undefined, undefined, 700]),
+    persistsLeaseCheckpoints: chance(random, 50),
     readShare: pick(random, [10, 30, 60]),
   };
 }

@@ -333,6 +333,7 @@ class Simulation {
   #newWorld(): World {
     const { heartbeatMillis, electionTicks, preVote, clockDrift } = this.#profile;
     const { snapshotCount, snapshotCatchUpEntries, walSegmentBytes } = this.#profile;
+    const { leaseCheckpointMillis, persistsLeaseCheckpoints } = this.#profile;
     return {
       scheduler: this.#scheduler,
       network: this.#network,
@@ -346,6 +347,8 @@ class Simulation {
         snapshotCatchUpEntries,
         walSegmentBytes,
         compactionBatchLimit: 10,
+        leaseCheckpointMillis,
+        persistsLeaseCheckpoints,
       },
       watchProgressMillis: 300,
       fragmentLimitBytes: 200,
