@@ -40,8 +40,9 @@ export function entryForm(
   const cluster = parseRelease(clusterVersion) ?? UNDECIDED;
   if (compareReleases(cluster, FIRST_WITH_V3) >= 0) return 'v3';
   const known = peers.map(parseRelease).filter((release) => release !== undefined);
-  if (known.some((release) => compareReleases(release, FIRST_WITHOUT_V2) >= 0)) return 'v3';
+  // Beside a 3.4 those that say 3.7 are of our kind, which reads both: a real one would not be there.
   if (known.some((release) => compareReleases(release, FIRST_WITH_V3) < 0)) return 'v2';
+  if (known.some((release) => compareReleases(release, FIRST_WITHOUT_V2) >= 0)) return 'v3';
   // Whoever could not be asked may be as old as the cluster says.
   const isOpen = known.length < peers.length && compareReleases(cluster, UNDECIDED) > 0;
   return isOpen ? 'v2' : 'v3';

@@ -35,7 +35,7 @@ describe('the form of attributes and versions', () => {
     ['3.0.0', ['3.4.23', undefined], 'v2'],
     [undefined, ['3.4.23', '3.6.1'], 'v2'],
     // Never if somebody would end on it.
-    ['3.4.0', ['3.4.23', '3.7.1'], 'v3'],
+    ['3.4.0', ['3.4.23', '3.7.1'], 'v2'],
     // Nothing is known of others.
     [undefined, [], 'v3'],
     ['3.0.0', [undefined], 'v3'],
