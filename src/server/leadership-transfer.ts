@@ -1,14 +1,19 @@
 import type { Logger } from '../base/logger.js';
+import type { Clock } from '../platform/clock.js';
 import { etcdError } from '../proto/errors.js';
 import type { Leadership } from './leadership.js';
 import type { Cluster } from './membership/cluster.js';
 import { formatId, type Member } from './membership/member.js';
 import type { PeerTransport } from './peer/peer-transport.js';
 
+/** How often a member that is going to stop looks whether it still waits for somebody, ms. */
+const LOOK_MILLIS = 50;
+
 export interface LeadershipTransferOptions {
   readonly cluster: Cluster;
   readonly leadership: Leadership;
   readonly transport: Pick<PeerTransport, 'activeSince'>;
+  readonly clock: Pick<Clock, 'setPeriodic'>;
   readonly logger: Logger;
   /** How long a transfer may take, ms. */
   readonly timeoutMillis: number;
@@ -56,13 +61,35 @@ export class LeadershipTransfer {
     const successor = this.#longestConnected(voters);
     try {
       if (successor === undefined) throw etcdError('Unhealthy');
-      await this.transferTo(successor);
+      await Promise.race([this.transferTo(successor), this.#whenPointless(successor)]);
     } catch (error) {
       logger.warn('leadership transfer failed', {
         'local-member-id': formatId(cluster.localMemberId),
         error: String(error),
       });
     }
+  }
+
+  /**
+   * Ends the wait for a successor when this member leads no longer, or the successor is gone too, as
+   * when a whole cluster is stopped.
+   * @throws EtcdError Unhealthy
+   */
+  #whenPointless(successor: bigint): Promise<void> {
+    const { clock, leadership, transport } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = clock.setPeriodic(LOOK_MILLIS, () => {
+        const isConnected = transport.activeSince(successor) !== undefined;
+        if (leadership.isLocal && isConnected) return;
+        timer.cancel();
+        if (leadership.isLocal) reject(etcdError('Unhealthy'));
+        else resolve();
+      });
+      leadership.whenLedBy(successor, this.#options.timeoutMillis).then(
+        () => timer.cancel(),
+        () => timer.cancel(),
+      );
+    });
   }
 
   /** The member that is most likely to hold all of the log; undefined if none is connected. */

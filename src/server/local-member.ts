@@ -449,6 +449,7 @@ export class LocalMember {
       cluster,
       leadership: this.#leadership,
       transport: this.transport,
+      clock: this.clock,
       logger,
       timeoutMillis: this.requestTimeoutMillis,
       transfer: (to) => this.#loop.transferLeader(to),
