@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Fs } from '../platform/fs.js';
+import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import { fileChunks } from './file-chunks.js';
 
 /** Length of the hash at the end of a saved snapshot. */
@@ -61,6 +62,7 @@ export class SnapshotChecksumError extends Error {
  * Compares a file with the hash at its end, if it has one: a copy of a member's `db` has none.
  * @param onRead told now and then how many bytes were read; what it throws ends the reading
  * @throws SnapshotChecksumError
+ * @throws BboltError if it ends neither with a page nor with a hash
  * @throws ErrnoException if it can't be read
  */
 export async function verifyTrailingHash(
@@ -71,7 +73,12 @@ export async function verifyTrailingHash(
   const file = await fs.open(path, { read: true });
   try {
     const size = await file.size();
-    if (!hasTrailingHash(size)) return;
+    if (!hasTrailingHash(size)) {
+      const left = size % SECTOR_BYTES;
+      if (left === 0) return;
+      const reason = `${left} bytes after its last page, where a hash has ${HASH_BYTES}`;
+      throw new BboltError({ file: path, offset: size - left }, reason);
+    }
     const checksum = new SnapshotChecksum();
     let read = 0;
     for await (const chunk of fileChunks(file, size)) {

@@ -153,7 +153,14 @@ export class LmdbFile {
   async *#leaves(tree: LmdbTree, options: LmdbWalkOptions): AsyncGenerator<Leaf> {
     if (tree.root === undefined) return;
     const bounds = { from: undefined, below: undefined };
-    yield* this.#subtree(tree.root, tree.depth, options, bounds);
+    let entries = 0;
+    for await (const leaf of this.#subtree(tree.root, tree.depth, options, bounds)) {
+      entries += leaf.nodes.length;
+      yield leaf;
+    }
+    if (entries === tree.entries) return;
+    const root = { file: this.path, number: tree.root };
+    throw lmdbError(root, 0, `the tree has ${entries} rows instead of ${tree.entries}`);
   }
 
   async *#subtree(

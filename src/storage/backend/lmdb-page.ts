@@ -55,6 +55,8 @@ export interface LmdbTree {
   readonly depth: number;
   /** Undefined: the tree is empty. */
   readonly root: number | undefined;
+  /** Pairs in all its leaves. */
+  readonly entries: number;
 }
 
 /** What pages 0 and 1 say of the file. */
@@ -153,11 +155,13 @@ export function overflowPagesOf(bytes: Buffer): number {
 
 /** @throws LmdbFileError */
 export function decodeLmdbBranch(page: LmdbPage): LmdbBranchNode[] {
-  return nodeOffsets(page).map((offset) => {
+  const nodes = nodeOffsets(page).map((offset) => {
     const key = keyAt(page, offset);
     const child = page.bytes.readUInt32LE(offset) + page.bytes.readUInt16LE(offset + 4) * 2 ** 32;
     return { offset, key, child };
   });
+  requireNoGaps(page, nodes, ({ key }) => key.length);
+  return nodes;
 }
 
 /**
@@ -165,7 +169,35 @@ export function decodeLmdbBranch(page: LmdbPage): LmdbBranchNode[] {
  * @throws LmdbFileError
  */
 export function decodeLmdbLeaf(page: LmdbPage): LmdbLeafNode[] {
-  return nodeOffsets(page).map((offset) => decodeLeafNode(page, offset));
+  const nodes = nodeOffsets(page).map((offset) => decodeLeafNode(page, offset));
+  requireNoGaps(page, nodes, ({ key, kind, value }) => key.length + BYTES_IN_LEAF[kind](value));
+  return nodes;
+}
+
+const BYTES_IN_LEAF: Readonly<
+  Record<LmdbLeafNode['kind'], (value: LmdbLeafNode['value']) => number>
+> = {
+  value: (value) => (value as Buffer).length,
+  overflow: () => OVERFLOW_RECORD_BYTES,
+  table: () => TREE_RECORD_BYTES,
+};
+
+/**
+ * LMDB keeps the nodes of a page together at its end, each at an even place: a wrong length, or a row
+ * that is missing, is told by that.
+ */
+function requireNoGaps<Node extends { readonly offset: number }>(
+  page: LmdbPage,
+  nodes: readonly Node[],
+  bytesOf: (node: Node) => number,
+): void {
+  let end = PAGE_HEADER_BYTES + page.bytes.readUInt16LE(22);
+  for (const node of nodes.toSorted((a, b) => a.offset - b.offset)) {
+    if (node.offset !== end) throw lmdbError(page, node.offset, 'a row does not follow another');
+    const bytes = NODE_HEADER_BYTES + bytesOf(node);
+    end += bytes + (bytes % 2);
+  }
+  if (end !== LMDB_PAGE_BYTES) throw lmdbError(page, 22, `page ${page.number} misses a row`);
 }
 
 export function lmdbError(
@@ -214,7 +246,11 @@ function decodeTree(page: LmdbPage, offset: number): LmdbTree {
   const depth = page.bytes.readUInt16LE(offset + 6);
   const root = page.bytes.readBigUInt64LE(offset + 40);
   if (depth > MAX_TREE_DEPTH) throw lmdbError(page, offset, `a tree of ${depth} levels`);
-  return { depth, root: root === NO_ROOT ? undefined : Number(root) };
+  const entries = Number(page.bytes.readBigUInt64LE(offset + 32));
+  if ((root === NO_ROOT) !== (entries === 0) || (root === NO_ROOT) !== (depth === 0)) {
+    throw lmdbError(page, offset, `a tree of ${entries} rows on ${depth} levels`);
+  }
+  return { depth, entries, root: root === NO_ROOT ? undefined : Number(root) };
 }
 
 /** Offsets of the nodes of a page. */

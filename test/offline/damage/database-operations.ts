@@ -22,8 +22,8 @@ const PEER = {
   context: Buffer.from('{"id":4660,"peerURLs":["http://127.0.0.1:2380"],"name":"m1"}'),
 };
 
-/** All rows, as `iterate-bucket --decode` prints them. */
-export async function contentsOf(fs: Fs, path: string): Promise<unknown> {
+/** All rows, as `iterate-bucket` prints them. */
+async function contentsOf(fs: Fs, path: string, decodes: boolean): Promise<unknown> {
   return readDatabase(fs, path, async (database) => {
     const buckets: unknown[] = [];
     for await (const bucket of database.buckets()) {
@@ -31,7 +31,7 @@ export async function contentsOf(fs: Fs, path: string): Promise<unknown> {
       let count = 0;
       for await (const rows of bucket.rows()) {
         for (const row of rows) {
-          decodeRow(database.path, bucket.name, row);
+          if (decodes) decodeRow(database.path, bucket.name, row);
           digest.add(...row);
           count++;
         }
@@ -46,7 +46,7 @@ export async function contentsOf(fs: Fs, path: string): Promise<unknown> {
 export const DATABASE_OPERATIONS: Readonly<Record<string, FileOperation>> = {
   hashkv: (fs, path) => fileHashKv(fs, path, 0),
   'dump-db hash': (fs, path) => fileHash(fs, path),
-  'dump-db iterate-bucket': contentsOf,
+  'dump-db iterate-bucket --decode': (fs, path) => contentsOf(fs, path, true),
   'db verify': async (fs, path) => {
     const verdict = await verifyFile(fs, path);
     if (verdict.isSound) {
@@ -103,7 +103,7 @@ export async function restore(
     initialMemoryMapBytes: 0n,
   });
   const { entries, hardState } = await readWal(fs, walDirectory);
-  const rows = await contentsOf(fs, dataDirectory);
+  const rows = await contentsOf(fs, dataDirectory, false);
   await fs.removeTree(dataDirectory);
   return { rows, entries: entries.length, hardState };
 }

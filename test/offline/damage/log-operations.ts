@@ -1,0 +1,58 @@
+import { readLogFacts } from '../../../src/offline/verify-member.js';
+import type { Fs } from '../../../src/platform/fs.js';
+import { ManualClock } from '../../../src/platform/manual-clock.js';
+import { Snapshotter } from '../../../src/storage/snap/snapshotter.js';
+import {
+  readWal,
+  validSnapshots,
+  verifyWal,
+  WAL_BEGINNING,
+  type WalContents,
+} from '../../../src/storage/wal/reader.js';
+import { readWalWithRepair } from '../../../src/storage/wal/repair.js';
+import { Digest } from './answers.js';
+
+export const WAL_DIRECTORY = '/member/wal';
+export const SNAP_DIRECTORY = '/member/snap';
+
+/** What can be done with the log of a member, or with its `.snap` files. */
+export type LogOperation = (fs: Fs) => Promise<unknown>;
+
+/** Those that change nothing. */
+export const READING_OPERATIONS: Readonly<Record<string, LogOperation>> = {
+  'dump-logs': async (fs) => textOf(await readWal(fs, WAL_DIRECTORY)),
+  'wal verify': async (fs) => (await verifyWal(fs, WAL_DIRECTORY)).hardState,
+  'newest snapshot': async (fs) => (await validSnapshots(fs, WAL_DIRECTORY)).at(-1) ?? null,
+  verify: async (fs) => {
+    const { hardState, snapshotIndex, lastIndex } = await readLogFacts(fs, WAL_DIRECTORY);
+    return { hardState, snapshotIndex, lastIndex };
+  },
+};
+
+/** What a start does: it may cut the last segment, of which it keeps a copy. */
+export async function boot(fs: Fs): Promise<unknown> {
+  const start = (await validSnapshots(fs, WAL_DIRECTORY)).at(-1) ?? WAL_BEGINNING;
+  return [start, textOf(await readWalWithRepair(fs, WAL_DIRECTORY, start))];
+}
+
+/** The newest `.snap` file that can be read; one that can't be is set aside. */
+export async function loadSnapshot(fs: Fs): Promise<unknown> {
+  const snapshotter = new Snapshotter(fs, SNAP_DIRECTORY, { clock: new ManualClock() });
+  const { index, term, confState, data } = await snapshotter.load();
+  const digest = new Digest();
+  digest.add(data);
+  return { index, term, confState, data: String(digest) };
+}
+
+function textOf({ entries, hardState, metadata, snapshotFound, tail }: WalContents): unknown {
+  const digest = new Digest();
+  for (const { type, term, index, data } of entries) digest.add(`${type} ${term} ${index}`, data);
+  return {
+    entries: entries.length,
+    digest: String(digest),
+    hardState,
+    metadata: metadata.toString('hex'),
+    snapshotFound,
+    lastIndex: tail.lastIndex,
+  };
+}
