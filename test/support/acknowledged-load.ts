@@ -9,6 +9,8 @@ const WRITE_MILLIS = 1000;
 /** Pause of a writer after a failure, ms. */
 const PAUSE_MILLIS = 10;
 const VERIFY_MILLIS = 20_000;
+/** Different keys among many writes. */
+const MANY_KEYS = 5000;
 
 /** Puts a key; the result is the revision of the answer. Rejects if there is none. */
 export type Writer = (key: string, value: string) => Promise<number>;
@@ -42,6 +44,18 @@ export function etcdctlWriter(endpoints: readonly string[]): Writer {
     const answer = JSON.parse(stdout) as { header: { revision: number } };
     return answer.header.revision;
   };
+}
+
+/** Puts a number of keys; each put is one entry of the log. Rejects if one fails. */
+export async function writeMany(client: Client, count: number, concurrency = 200): Promise<void> {
+  let left = count;
+  const write = async (): Promise<void> => {
+    while (left > 0) {
+      const key = Buffer.from(`many/${left-- % MANY_KEYS}`);
+      await client.kv.put({ key, value: Buffer.from(`value ${left}`) });
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, write));
 }
 
 /** Writers that put one new key after another, and what became of each. */
