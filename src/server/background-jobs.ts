@@ -4,6 +4,8 @@ import type { MemberDirectories } from './bootstrap/directories.js';
 import { AutoCompactor } from './compactor/auto-compactor.js';
 import { PeriodicRetention, type Retention, RevisionRetention } from './compactor/retention.js';
 import type { AutoCompaction, ServerConfig } from './config/server-config.js';
+import { CorruptionChecker } from './corruption/corruption-checker.js';
+import { CorruptionMonitor } from './corruption/corruption-monitor.js';
 import { FilePurger } from './file-purger.js';
 import type { LocalMember } from './local-member.js';
 import type { ServerPlatform } from './platform.js';
@@ -50,6 +52,14 @@ export function backgroundJobs(options: BackgroundJobsOptions): BackgroundJob[] 
       streams: leaderStreams,
     }),
     options.versions,
+    new CorruptionMonitor({
+      checker: new CorruptionChecker(member, logger.at('corruption/corruption-checker.ts')),
+      clock,
+      logger,
+      isLeader: () => member.isLeader,
+      periodMillis: config.corruptCheckMillis,
+      compactHashMillis: config.features.CompactHashCheck ? config.compactHashCheckMillis : 0,
+    }),
   ];
   if (config.autoCompaction !== undefined) {
     jobs.push(

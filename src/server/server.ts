@@ -12,6 +12,7 @@ import { makeDurableDirectory, memberDirectories } from './bootstrap/directories
 import { type OpenedMember, openMember } from './bootstrap/open-member.js';
 import type { ConnectDiscovery } from './bootstrap/v3-discovery.js';
 import type { ServerConfig } from './config/server-config.js';
+import { CorruptionChecker } from './corruption/corruption-checker.js';
 import { createClientHandler, createMetricsHandler } from './http/http-handler.js';
 import { PortMultiplexer } from './http/port-multiplexer.js';
 import { httpOptions, versionSource } from './http-options.js';
@@ -193,6 +194,7 @@ class Server implements EtcdServer {
       await member.stop();
       throw this.#failure.error;
     }
+    await this.#checkKeys(member);
     this.#beginPeers(member);
     member.start();
     for (const job of this.#jobs) job.start();
@@ -207,6 +209,20 @@ class Server implements EtcdServer {
       this.#versions,
     );
     this.#serve();
+  }
+
+  /** What a member that was away holds must be what the others hold. */
+  async #checkKeys(member: LocalMember): Promise<void> {
+    const isAsked = this.#config.features.InitialCorruptCheck;
+    if (!isAsked || this.#opened?.isRestart !== true) return;
+    try {
+      await new CorruptionChecker(member, this.#logger).initialCheck();
+    } catch (error) {
+      this.#logger.error('checkInitialHashKV failed', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+      throw error;
+    }
   }
 
   /** Peers are served before clients: only with them does the cluster elect and apply. */

@@ -1,5 +1,8 @@
+import { ETCD_VERSION } from '../../src/base/version.js';
 import { nodeClock } from '../../src/platform/node-clock.js';
 import type { OpenedMember, OpenMemberOptions } from '../../src/server/bootstrap/open-member.js';
+import type { LocalMember } from '../../src/server/local-member.js';
+import type { PeerCalls } from '../../src/server/peer/peer-calls.js';
 import type {
   CreatePeerTransport,
   PeerReceiver,
@@ -76,6 +79,23 @@ export class MemoryCluster {
   readonly #running = new Map<string, OpenedMember>();
   readonly #peerUrls: ReadonlyMap<string, readonly string[]>;
   readonly #settings: Partial<OpenMemberOptions['settings']>;
+  /** Questions between the members, answered by the ones that run. */
+  readonly #calls: PeerCalls = {
+    ...lonelyCalls,
+    version: async (urls) => {
+      const { cluster, storageVersion } = this.#memberAt(urls);
+      return {
+        server: ETCD_VERSION,
+        cluster: cluster.version ?? 'not_decided',
+        storage: storageVersion,
+      };
+    },
+    hashKeyValues: async (urls, asked) => {
+      const result = await this.#memberAt(urls).store.hashKeyValues(asked);
+      const { hash, compactRevision, revision, currentRevision } = result;
+      return { revision: currentRevision, hash, compactRevision, hashRevision: revision };
+    },
+  };
   /** What ended members, by name. */
   readonly failures = new Map<string, unknown>();
 
@@ -90,7 +110,7 @@ export class MemoryCluster {
     const opened = await openInMemory(disks, this.#settings, {
       clock: nodeClock,
       createTransport: this.network.createTransport,
-      calls: lonelyCalls,
+      calls: this.#calls,
       initialCluster: {
         name,
         peerUrls: this.#peerUrls,
@@ -103,6 +123,14 @@ export class MemoryCluster {
     this.#running.set(name, opened);
     opened.member.start();
     return opened;
+  }
+
+  #memberAt(urls: readonly string[]): LocalMember {
+    for (const [name, own] of this.#peerUrls) {
+      const opened = own.join() === urls.join() ? this.#running.get(name) : undefined;
+      if (opened !== undefined) return opened.member;
+    }
+    throw new Error(`nobody answers at ${urls.join()}`);
   }
 
   startAll(): Promise<OpenedMember[]> {
