@@ -118,8 +118,10 @@ export async function verifyWal(
 }
 
 /**
- * The snapshots that the log vouches for: recorded, and not beyond what it committed. In log order;
- * the first is (0, 0) as long as the first segment is there (reference: formats 1.9).
+ * The snapshots that the log vouches for: recorded, and not beyond what it committed. The newest is
+ * the last; the first is (0, 0) as long as the first segment is there (reference: formats 1.9).
+ * Trap: the order of the log is not that of the snapshots. One of the member's own may be complete
+ * only when one from the leader, which is ahead of it, is recorded already.
  */
 export async function validSnapshots(
   fs: Fs,
@@ -133,7 +135,9 @@ export async function validSnapshots(
     if (record.type === RecordType.Snapshot) snapshots.push(decodeSnapshotRecord(record.data));
     else if (record.type === RecordType.State) commit = decodeHardState(record.data).commit;
   });
-  return snapshots.filter((snapshot) => snapshot.index <= commit);
+  return snapshots
+    .filter((snapshot) => snapshot.index <= commit)
+    .sort((one, other) => one.index - other.index);
 }
 
 function snapshotNotFound(directory: string): WalError {

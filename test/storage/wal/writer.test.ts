@@ -203,6 +203,23 @@ describe('WalWriter', () => {
     expect((await readWal(fs, WAL)).entries).toHaveLength(10);
   });
 
+  it('knows the newest snapshot, even if an older one was recorded after it', async () => {
+    const fs = new MemoryFs();
+    const writer = await createWriter(fs);
+    await writer.save(state(1, 5), entries(1, 5));
+    await writer.saveSnapshot({ index: 20, term: 1, confState: VOTERS });
+    await writer.save(state(1, 20), []);
+    await writer.saveSnapshot({ index: 5, term: 1, confState: VOTERS });
+    await writer.close();
+    const snapshots = await validSnapshots(fs, WAL);
+    expect(snapshots.map(({ index }) => index)).toEqual([0, 5, 20]);
+    const { tail, hardState } = await readWal(fs, WAL, snapshots.at(-1));
+    expect({ lastIndex: tail.lastIndex, commit: hardState?.commit }).toEqual({
+      lastIndex: 20,
+      commit: 20,
+    });
+  });
+
   it('records snapshots, which must name the membership', async () => {
     const fs = new MemoryFs();
     const writer = await createWriter(fs);
