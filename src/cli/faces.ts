@@ -116,4 +116,9 @@ export const GROUPS: Readonly<Record<string, GroupCommand>> = {
     section: maintenance,
   },
   user: { summary: 'User related commands', usage: 'user <subcommand>', section: authentication },
+  wal: {
+    summary: 'Write-ahead log related commands',
+    usage: 'wal <subcommand>',
+    section: 'Utility commands',
+  },
 };

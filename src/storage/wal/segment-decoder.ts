@@ -14,16 +14,18 @@ export class SegmentDecoder {
   #size: number;
   #chunk: Buffer = EMPTY_BYTES;
   /** Offset of the chunk in the file. */
-  #chunkStart = 0;
-  #offset = 0;
+  #chunkStart: number;
+  #offset: number;
   #recordBytes = 0;
   #padBytes = 0;
 
-  /** `size` is the length of the file, bytes. */
-  constructor(handle: FileHandle, name: string, size: number) {
+  /** `size` is the length of the file, `offset` where its first frame begins, bytes. */
+  constructor(handle: FileHandle, name: string, size: number, offset = 0) {
     this.#handle = handle;
     this.#name = name;
     this.#size = size;
+    this.#offset = offset;
+    this.#chunkStart = offset;
   }
 
   /** Where the current frame begins: the end of the last one that was accepted. */

@@ -1,0 +1,231 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { silentLogger } from '../../base/logger.js';
+import type { FileHandle, Fs } from '../../platform/fs.js';
+import { readRecords, type WalEnd } from '../../storage/wal/record-reader.js';
+import { EMPTY_HARD_STATE, type HardState, RecordType } from '../../storage/wal/record-types.js';
+import type { SegmentName } from '../../storage/wal/segment-name.js';
+import { listSegments } from '../../storage/wal/segments.js';
+import { WalError } from '../../storage/wal/wal-error.js';
+import { checkSnapshots, type SnapshotFacts } from './check-snapshots.js';
+import { Contradiction, LogCheck, type LogExtent } from './log-check.js';
+import { snapDirectoryOf, walDirectoryOf } from './log-directory.js';
+import { type RecordsBehind, scanBehind } from './scan-behind.js';
+
+const CHUNK_BYTES = 1024 * 1024;
+/** How long a running member gets to finish what looked like a damage, ms. */
+const SETTLE_MILLIS = 50;
+
+/** Where a log can't be read on. */
+export interface LogDamage {
+  readonly file: string;
+  /** Offset of the record in the file, bytes. */
+  readonly offset: number;
+  /** Number of the record in the file, from 1. */
+  readonly record: number;
+  readonly reason: string;
+}
+
+export interface SegmentFacts {
+  readonly name: string;
+  /** Records that are right. */
+  readonly records: number;
+  /** End of the last of them in the file, bytes. */
+  readonly usedBytes: number;
+}
+
+/** What was found out about a log. */
+export interface LogVerdict {
+  readonly directory: string;
+  readonly isSound: boolean;
+  /** The first damage. */
+  readonly damage: LogDamage | undefined;
+  /**
+   * The log ends within a record, as it does after a crash: nothing that was promised is lost, and the
+   * next start cuts it off.
+   */
+  readonly torn: LogDamage | undefined;
+  /** What can be read again behind either, in the same file. */
+  readonly behind: RecordsBehind | undefined;
+  readonly segments: readonly SegmentFacts[];
+  /** Entries up to the damage. */
+  readonly extent: LogExtent;
+  readonly hardState: HardState;
+  /** Undefined if the place of the `.snap` files is not known. */
+  readonly snapshots: readonly SnapshotFacts[] | undefined;
+  /** What does not fit together although every record is right. */
+  readonly problems: readonly string[];
+}
+
+/** There is no log at a path. */
+export class NoLogError extends Error {
+  override readonly name = 'NoLogError';
+}
+
+/** Takes bytes done and bytes in all. */
+type Progress = (done: number, total: number) => void;
+
+/**
+ * Checks the log of a data directory, or of a WAL directory: frames, CRC chain, metadata, record
+ * types, order of files, entries, terms and commits, and the `.snap` files that its records name.
+ * Nothing is locked or changed. What looks damaged is looked at twice, for the member may be writing.
+ *
+ * @throws NoLogError, ErrnoException
+ */
+export async function verifyLog(fs: Fs, path: string, onProgress?: Progress): Promise<LogVerdict> {
+  const place = await findLog(fs, path);
+  const verdict = await new LogVerifier(fs, place, onProgress).verify();
+  if (verdict.isSound) return verdict;
+  await sleep(SETTLE_MILLIS);
+  return new LogVerifier(fs, place, onProgress).verify();
+}
+
+interface LogPlace {
+  readonly wal: string;
+  readonly snap: string | undefined;
+}
+
+async function findLog(fs: Fs, path: string): Promise<LogPlace> {
+  if ((await fs.stat(path)) === undefined) throw new NoLogError(`"${path}" does not exist`);
+  const candidates = [
+    { wal: walDirectoryOf(path), snap: snapDirectoryOf(path) },
+    { wal: path, snap: join(path, '..', 'snap') },
+  ];
+  for (const { wal, snap } of candidates) {
+    if ((await fs.stat(wal))?.isDirectory !== true) continue;
+    if ((await listSegments(fs, wal, silentLogger)).length === 0) continue;
+    return { wal, snap: (await fs.stat(snap)) === undefined ? undefined : snap };
+  }
+  throw new NoLogError(`there is no write-ahead log in "${path}"`);
+}
+
+class LogVerifier {
+  readonly #fs: Fs;
+  readonly #place: LogPlace;
+  readonly #onProgress: Progress | undefined;
+  readonly #check = new LogCheck();
+  readonly #segments: SegmentFacts[] = [];
+  #damage: LogDamage | undefined;
+  #torn: LogDamage | undefined;
+  #behind: RecordsBehind | undefined;
+  /** Running CRC at the end of the last segment that was read. */
+  #crc = 0;
+
+  constructor(fs: Fs, place: LogPlace, onProgress: Progress | undefined) {
+    this.#fs = fs;
+    this.#place = place;
+    this.#onProgress = onProgress;
+  }
+
+  async verify(): Promise<LogVerdict> {
+    const { wal, snap } = this.#place;
+    const segments = await listSegments(this.#fs, wal, silentLogger);
+    for (const [at, segment] of segments.entries()) {
+      this.#onProgress?.(at, segments.length);
+      const before = segments[at - 1];
+      if (before !== undefined && segment.sequence !== before.sequence + 1) {
+        this.#fail(segment.name, 0, 1, `the file before it is missing: ${before.name} is not`);
+      } else {
+        await this.#readSegment(segment, segment === segments.at(-1));
+      }
+      if (this.#damage !== undefined) break;
+    }
+    const check = this.#check;
+    const isWhole = this.#damage === undefined;
+    const problems = isWhole ? commitProblems(check) : [];
+    const found =
+      snap === undefined ? undefined : await checkSnapshots(this.#fs, snap, check, isWhole);
+    problems.push(...(found?.problems ?? []));
+    return {
+      directory: wal,
+      isSound: isWhole && problems.length === 0,
+      damage: this.#damage,
+      torn: this.#torn,
+      behind: this.#behind,
+      segments: this.#segments,
+      extent: check.extent,
+      hardState: check.hardState,
+      snapshots: found?.snapshots,
+      problems,
+    };
+  }
+
+  #fail(file: string, offset: number, record: number, reason: string): void {
+    this.#damage = { file, offset, record, reason };
+  }
+
+  async #readSegment(segment: SegmentName, isLast: boolean): Promise<void> {
+    const { name } = segment;
+    const file = await this.#fs.open(join(this.#place.wal, name), { read: true });
+    try {
+      let records = 0;
+      let offset = 0;
+      let end: WalEnd | undefined;
+      try {
+        end = await readRecords(this.#fs, this.#place.wal, [segment], (record, position) => {
+          offset = position.offset;
+          if (records === 0) this.#checkChain(record.type, record.crc);
+          this.#check.take(record, records);
+          records += 1;
+        });
+        offset = end.offset;
+      } catch (error) {
+        if (error instanceof WalError) offset = error.offset ?? offset;
+        else if (!(error instanceof Contradiction)) throw error;
+        this.#fail(name, offset, records + 1, withoutPlace(error.message));
+      }
+      this.#segments.push({ name, records, usedBytes: offset });
+      if (end !== undefined) {
+        this.#crc = end.crc;
+        await this.#checkEnd(file, end, records, isLast);
+      } else {
+        this.#behind = await scanBehind(file, name, offset);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** A segment begins with the running CRC of the one before. */
+  #checkChain(type: number, crc: number): void {
+    if (type !== RecordType.Crc || this.#crc === 0 || crc === this.#crc) return;
+    throw new Contradiction(
+      'walpb: crc mismatch: records at the end of the file before are missing',
+    );
+  }
+
+  /**
+   * Trap: a length field that is all zeros ends a segment, so that one flipped bit can hide what
+   * follows. Only the last segment has an unused tail, and that is zeros.
+   */
+  async #checkEnd(file: FileHandle, end: WalEnd, records: number, isLast: boolean): Promise<void> {
+    const { name } = end.segment;
+    const { offset, torn } = end;
+    if (torn === undefined && (await isZeroFrom(file, offset))) return;
+    const reason = torn?.message ?? 'what lies behind the end is not zero';
+    this.#behind = await scanBehind(file, name, offset);
+    const site = { file: name, offset, record: records + 1, reason };
+    if (isLast && this.#behind === undefined) this.#torn = site;
+    else this.#damage = site;
+  }
+}
+
+/** etcd's text of a fault may end with its place, which is told beside it. */
+function withoutPlace(message: string): string {
+  return message.replace(/: in file '[^']*' at position: \d+$/, '');
+}
+
+async function isZeroFrom(file: FileHandle, offset: number): Promise<boolean> {
+  for (let at = offset; ; ) {
+    const chunk = await file.read(at, CHUNK_BYTES);
+    if (chunk.length === 0) return true;
+    if (!chunk.every((byte) => byte === 0)) return false;
+    at += chunk.length;
+  }
+}
+
+function commitProblems({ hardState, lastIndex }: LogCheck): string[] {
+  const { commit } = hardState === EMPTY_HARD_STATE ? { commit: 0 } : hardState;
+  if (commit <= lastIndex) return [];
+  return [`entries up to ${commit} are committed, but the log ends at ${lastIndex}`];
+}
