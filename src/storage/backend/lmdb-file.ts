@@ -43,6 +43,11 @@ export interface LmdbWalkOptions {
   readonly reverse?: boolean | undefined;
 }
 
+interface NewestMeta extends LmdbMeta {
+  /** Nothing was committed before: then the pages may be those of another file, copied. */
+  readonly isFirst: boolean;
+}
+
 interface Leaf {
   readonly page: LmdbPage;
   readonly nodes: LmdbLeafNode[];
@@ -62,11 +67,11 @@ interface KeyBounds {
  */
 export class LmdbFile {
   readonly path: string;
-  readonly meta: LmdbMeta;
+  readonly meta: NewestMeta;
   readonly #file: FileHandle;
   readonly #windows: FileWindows;
 
-  private constructor(file: FileHandle, meta: LmdbMeta) {
+  private constructor(file: FileHandle, meta: NewestMeta) {
     this.path = file.path;
     this.meta = meta;
     this.#file = file;
@@ -80,7 +85,9 @@ export class LmdbFile {
   static async open(fs: Fs, path: string): Promise<LmdbFile> {
     const file = await fs.open(path, { read: true });
     try {
-      return new LmdbFile(file, await readNewestMeta(file));
+      const opened = new LmdbFile(file, await readNewestMeta(file));
+      await opened.#requireNewestRoots();
+      return opened;
     } catch (error) {
       await file.close();
       throw error;
@@ -229,6 +236,24 @@ export class LmdbFile {
     throw lmdbError(head, value.length, `it is truncated: page ${first} is cut off`);
   }
 
+  /**
+   * A commit writes the root of a tree at least, so that a meta page with a wrong transaction, which
+   * would bring an old state back, is told by its roots.
+   */
+  async #requireNewestRoots(): Promise<void> {
+    const { transaction, isFirst, tables, freePages } = this.meta;
+    if (isFirst) return;
+    let newest = 0;
+    for (const { root, depth } of [tables, freePages]) {
+      if (root !== undefined) {
+        newest = Math.max(newest, transactionOf((await this.#page(root, depth)).bytes));
+      }
+    }
+    if (newest === transaction) return;
+    const meta = { file: this.path, number: transaction % META_PAGES };
+    throw lmdbError(meta, 152, `its last transaction is ${newest}, not ${transaction}`);
+  }
+
   #requireNotNewer(page: LmdbPage): void {
     const transaction = transactionOf(page.bytes);
     if (transaction <= this.meta.transaction) return;
@@ -269,7 +294,7 @@ function requireOrder(
 }
 
 /** The meta of the last commit; read until it stands still, as a server may be writing it. */
-async function readNewestMeta(file: FileHandle): Promise<LmdbMeta> {
+async function readNewestMeta(file: FileHandle): Promise<NewestMeta> {
   let before = await file.read(0, META_PAGES * LMDB_PAGE_BYTES);
   for (let reading = 0; reading < META_READS; reading++) {
     const again = await file.read(0, META_PAGES * LMDB_PAGE_BYTES);
@@ -283,5 +308,10 @@ async function readNewestMeta(file: FileHandle): Promise<LmdbMeta> {
       bytes: before.subarray(number * LMDB_PAGE_BYTES, (number + 1) * LMDB_PAGE_BYTES),
     });
   const [first, second] = [metaOf(0), metaOf(1)];
-  return second.transaction > first.transaction ? second : first;
+  const [newer, older] = second.transaction > first.transaction ? [second, first] : [first, second];
+  if (newer.tables.root === undefined && older.tables.root !== undefined) {
+    const page = { file: file.path, number: newer === first ? 0 : 1 };
+    throw lmdbError(page, 0, 'its last transaction has nothing of the one before');
+  }
+  return { ...newer, isFirst: older.transaction === 0 };
 }

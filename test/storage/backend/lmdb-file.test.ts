@@ -73,9 +73,8 @@ describe('reading a file of LMDB without LMDB', () => {
     const { path } = await makeFile();
     const { length } = await readFile(path);
     await truncate(path, length - 5 * 4096);
-    const file = await LmdbFile.open(nodeFs, path);
-    await expect(rowsOf(file, false)).rejects.toThrow(LmdbFileError);
-    await file.close();
+    // At once if the root of a tree is missing.
+    await expect(LmdbFile.open(nodeFs, path)).rejects.toThrow(LmdbFileError);
     await truncate(path, 5000);
     await expect(LmdbFile.open(nodeFs, path)).rejects.toThrow(LmdbFileError);
   });
