@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ClusterBench } from './cluster-bench.js';
+import { FilesBench } from './files-bench.js';
 import type { LoadResult } from './load/job.js';
 import { runLoad } from './load-process.js';
 import type { BenchOptions, ServerKind } from './options.js';
@@ -26,8 +27,9 @@ const AUDIT_TARGET = { least: 0.9 };
 export interface BenchPrograms {
   /** The load process. */
   readonly loadProgram: string;
-  /** Our etcd, a script for Node. */
+  /** Our etcd and our etcdctl, scripts for Node. */
   readonly ourProgram: string;
+  readonly ourTool: string;
 }
 
 /** Carries out the workloads, one server after the other in each round, and collects figures. */
@@ -38,6 +40,7 @@ export class Bench {
   readonly #directory: string;
   readonly #servers = new Set<ServerProcess>();
   readonly #clusterRates: ClusterBench;
+  readonly #files: FilesBench;
   readonly #failures: string[] = [];
 
   constructor(options: BenchOptions, programs: BenchPrograms, progress: (text: string) => void) {
@@ -52,6 +55,20 @@ export class Bench {
       progress,
       program: (kind, label) => this.#program(kind, label),
       runLoad: (job) => runLoad(programs.loadProgram, job),
+      attempt: (what, work) => this.#attempt(what, work),
+      pause,
+    });
+    this.#files = new FilesBench({
+      options,
+      directory: this.#directory,
+      progress,
+      create: (kind, label) => this.#create(kind, label),
+      end: (server) => this.#end(server),
+      tool: (kind) =>
+        kind === 'etcd'
+          ? { command: join(dirname(options.etcd), 'etcdctl'), args: [] }
+          : { command: process.execPath, args: [programs.ourTool] },
+      load: (server, load) => this.#load(server, load),
       attempt: (what, work) => this.#attempt(what, work),
       pause,
     });
@@ -70,6 +87,7 @@ export class Bench {
     }
     if (this.#options.only.includes('cluster')) figures.push(...(await this.#clusterRates.run()));
     if (this.#options.only.includes('million')) figures.push(...(await this.#memoryAndRestart()));
+    if (this.#options.only.includes('files')) figures.push(...(await this.#files.run()));
     return figures;
   }
 

@@ -13,7 +13,7 @@ export interface BenchOptions {
   readonly runs: number;
   /** Keys that reads find. */
   readonly keys: number;
-  /** Keys loaded for the memory and restart figures. */
+  /** Keys loaded for the memory and restart figures, and those of snapshots. */
   readonly manyKeys: number;
   /** Where the data directories go. */
   readonly directory: string;
@@ -33,8 +33,8 @@ Measures this server and a real etcd side by side, with the same load, on the sa
   --server WHICH   ours, etcd or both (default both)
   --seconds N      measured time of one run (default 4)
   --runs N         runs per workload and server, of which the median counts (default 3)
-  --quick          1 run of 2 seconds, 10,000 keys, and 100,000 for memory and restart
-  --many-keys N    keys loaded for memory and restart, a power of ten (default 1000000)
+  --quick          1 run of 2 seconds, 10,000 keys, and 100,000 for memory, restart and files
+  --many-keys N    keys loaded for memory, restart and files, a power of ten (default 1000000)
   --dir PATH       where the temporary data directories go (default ${tmpdir()})
   --etcd PATH      the real etcd (default /usr/bin/etcd)
   --json FILE      write all results there, too

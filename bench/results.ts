@@ -95,6 +95,6 @@ function rateOf(result: LoadResult): number {
   return result.completed / result.seconds;
 }
 
-function medianOf(values: readonly number[]): number | undefined {
+export function medianOf(values: readonly number[]): number | undefined {
   return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)];
 }

@@ -26,5 +26,6 @@ await build({
 const { main } = await import(`${outdir}/main.mjs`);
 process.exitCode = await main(process.argv.slice(2), {
   loadProgram: `${outdir}/child.mjs`,
+  ourTool: `${root}bin/etcdctl.js`,
   ourProgram: isProfiled ? `${outdir}/server.mjs` : `${root}bin/etcd.js`,
 });

@@ -13,6 +13,7 @@ export const WORKLOAD_NAMES = [
   'audit',
   'million',
   'cluster',
+  'files',
 ] as const;
 export type WorkloadName = (typeof WORKLOAD_NAMES)[number];
 
@@ -21,7 +22,7 @@ type WithoutTarget<Job> = Omit<Job, 'port' | 'serverPids'>;
 export type Load = WithoutTarget<CallsJob> | WithoutTarget<WatchJob>;
 
 export interface RateWorkload {
-  readonly name: Exclude<WorkloadName, 'audit' | 'million' | 'cluster'>;
+  readonly name: Exclude<WorkloadName, 'audit' | 'million' | 'cluster' | 'files'>;
   readonly title: string;
   readonly unit: string;
   /** Workloads of one group run one after the other on the same data. */
