@@ -10,6 +10,7 @@ import type { MembershipAdmin } from './membership/membership-admin.js';
 import type { ServerMetrics } from './metrics/server-metrics.js';
 import { HttpPeerCalls } from './peer/http-peer-calls.js';
 import { httpPeerTransport, type PeerTransportHolder } from './peer/http-peer-transport.js';
+import { memberLocalAddress } from './peer/local-address.js';
 import { PeerAgents } from './peer/peer-agent.js';
 import type { PeerCalls } from './peer/peer-calls.js';
 import {
@@ -19,6 +20,7 @@ import {
 } from './peer/peer-endpoints.js';
 import type { CreatePeerTransport } from './peer/peer-transport.js';
 import type { ServerPlatform } from './platform.js';
+import type { Callers } from './rpc/callers.js';
 import type { ListenerTls } from './tls/tls-acceptor.js';
 
 /** Time beside an election timeout that connecting to a peer may take, ms. */
@@ -31,6 +33,15 @@ export interface PeerSideOptions {
   readonly metrics: ServerMetrics;
   /** The TLS of the peer listeners, if they have any. */
   readonly tls: ListenerTls | undefined;
+}
+
+/** What peers are told of, and by whom. */
+export interface ServedMember {
+  readonly member: LocalMember;
+  readonly membership: MembershipAdmin;
+  readonly versions: VersionSource;
+  /** Finds out who asked the peer that asks this member. */
+  readonly callers: Callers;
 }
 
 /** Everything between a server and its peers: connections to them, and what they ask of it. */
@@ -51,6 +62,9 @@ export class PeerSide {
     this.#agents = new PeerAgents({
       clock,
       dialTimeoutMillis,
+      localAddress: config.features.SetMemberLocalAddr
+        ? memberLocalAddress(config.advertisePeerUrls, logger)
+        : undefined,
       tls: {
         config: config.peerTls,
         listenerPair: tls?.source,
@@ -89,10 +103,10 @@ export class PeerSide {
   };
 
   /** From now on peers get answers of this member. */
-  serve(member: LocalMember, membership: MembershipAdmin, versions: VersionSource): void {
+  serve(served: ServedMember): void {
     const { platform, logger } = this.#options;
     this.#endpoints = createPeerEndpoints({
-      source: endpointSource(member, membership, versions),
+      source: endpointSource(served),
       clock: platform.clock,
       logger,
     });
@@ -111,17 +125,21 @@ function serverName({ discovery, peerTls }: ServerConfig): { readonly serverName
     : {};
 }
 
-function endpointSource(
-  member: LocalMember,
-  membership: MembershipAdmin,
-  versions: VersionSource,
-): PeerEndpointSource {
+function endpointSource({
+  member,
+  membership,
+  versions,
+  callers,
+}: ServedMember): PeerEndpointSource {
   return {
     clusterId: member.cluster.id,
     versions,
     members: () => member.cluster.members(),
-    promote: (id, authorization) =>
-      membership.promote(id, authorization, new AbortController().signal),
+    async promote(id, authorization) {
+      const { signal } = new AbortController();
+      await callers.adminWithToken(authorization, signal);
+      return membership.promote(id, authorization, signal);
+    },
     waitApplied: (timeoutMillis) => member.whenApplied(timeoutMillis),
     renewLease: (id, signal) => member.leases.renewHere(id, signal),
     leaseTimeToLive(id, wantsKeys) {
@@ -131,7 +149,7 @@ function endpointSource(
       return { id, ...time };
     },
     linearizableRead: () => member.linearizableRead(),
-    isDowngrading: () => false,
+    isDowngrading: () => member.cluster.downgradeTarget !== undefined,
     hashKeyValues: (revision) => member.store.hashKeyValues(revision),
   };
 }

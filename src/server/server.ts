@@ -41,7 +41,7 @@ import {
 import { createTransport, type TransportKind } from './rpc/create-transport.js';
 import { guardLearner } from './rpc/learner-guard.js';
 import { OpenStreams } from './rpc/open-streams.js';
-import { clientServices, MESSAGE_OVERHEAD_BYTES } from './rpc/services.js';
+import { clientServices, MESSAGE_OVERHEAD_BYTES, newCallers } from './rpc/services.js';
 import type { RpcTransport } from './rpc/transport.js';
 import type { Http2Listener } from './rpc/transport-options.js';
 import { ExpiryWatch } from './tls/expiry-watch.js';
@@ -157,6 +157,7 @@ class Server implements EtcdServer {
       clock,
       logger,
       http: (request, response) => this.#peerSide?.handle(request, response),
+      idleMillis: config.raftReadTimeoutMillis,
     });
     this.#metricsListeners = new PortMultiplexer({
       clock,
@@ -233,7 +234,17 @@ class Server implements EtcdServer {
       metrics: promotionMetrics(this.#metrics),
     });
     this.#membership = membership;
-    this.#peerSide?.serve(member, membership, versionSource(member));
+    this.#peerSide?.serve({
+      member,
+      membership,
+      versions: versionSource(member),
+      callers: newCallers({
+        member,
+        tokens: this.#tokens,
+        clock: this.#platform.clock,
+        trustsCertificates: false,
+      }),
+    });
   }
 
   /** A URL with port 0 was bound to a port that only the listener knows. */

@@ -24,6 +24,11 @@ export interface PortMultiplexerOptions {
   readonly http?: http.RequestListener;
   /** Connections per listener; more are closed at once. */
   readonly maxConnections?: number | undefined;
+  /**
+   * How long a connection may be without a request, ms; absent: for ever, but for the first request
+   * of a connection, which may take five minutes.
+   */
+  readonly idleMillis?: number;
 }
 
 /** What is spoken on a listener. */
@@ -55,7 +60,8 @@ export class PortMultiplexer {
 
   constructor(options: PortMultiplexerOptions) {
     this.#options = options;
-    this.#http = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, options.http);
+    const { idleMillis: keepAliveTimeout = 0 } = options;
+    this.#http = http.createServer({ keepAliveTimeout, requestTimeout: 0 }, options.http);
     this.#http.on('request', (_request, response) => {
       response.once('close', () => {
         // A kept-alive connection has to go with the last answer, which is out after this turn.
@@ -193,7 +199,8 @@ export class PortMultiplexer {
 
   #sniff(socket: Socket, tls: TlsAcceptor | undefined): void {
     let head: Buffer = Buffer.alloc(0);
-    const timer = this.#options.clock.setTimer(HEADER_TIMEOUT_MILLIS, () => socket.destroy());
+    const { clock, idleMillis = HEADER_TIMEOUT_MILLIS } = this.#options;
+    const timer = clock.setTimer(idleMillis, () => socket.destroy());
     const stop = (): void => {
       timer.cancel();
       socket.off('readable', onReadable);

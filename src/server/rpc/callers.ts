@@ -52,6 +52,21 @@ export class Callers {
     return caller.then((found) => told(found, context));
   }
 
+  /**
+   * As {@link admin}, for what another member passes on.
+   * @param authorization the token of whoever asked that member; undefined: none
+   * @throws EtcdError InvalidAuthToken, UserEmpty, UserNotFound, PermissionDenied
+   */
+  adminWithToken(authorization: string | undefined, signal: AbortSignal): Promise<Caller> {
+    return this.admin({
+      method: '',
+      metadata: { get: (name) => (name === 'authorization' ? authorization : undefined) },
+      peer: '',
+      deadlineMillis: undefined,
+      signal,
+    });
+  }
+
   #find(context: CallContext): Caller | Promise<Caller> {
     const { tokens, appliedIndex } = this.#options;
     const token = tokenOf(context);

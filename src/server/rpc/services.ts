@@ -70,7 +70,13 @@ export function clientServices(options: ServicesOptions): RpcMethod[] {
   return [...services, ...lockService(calls), ...streams.track(electionService(calls))];
 }
 
-function newCallers({ member, tokens, clock, trustsCertificates }: ServicesOptions): Callers {
+/** Finds out who makes the calls of a member. */
+export function newCallers({
+  member,
+  tokens,
+  clock,
+  trustsCertificates,
+}: Pick<ServicesOptions, 'member' | 'tokens' | 'clock' | 'trustsCertificates'>): Callers {
   return new Callers({
     auth: member.auth,
     authorizer: member.authorizer,

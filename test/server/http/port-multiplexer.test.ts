@@ -78,6 +78,40 @@ async function replyTo(address: string, ...parts: string[]): Promise<string> {
   return reply;
 }
 
+describe('with a bound on idle connections', () => {
+  async function idlePort(): Promise<net.Socket> {
+    const port = new PortMultiplexer({
+      clock: nodeClock,
+      logger: silentLogger,
+      http: (_request, response) => response.end('answer'),
+      idleMillis: 100,
+    });
+    cleanups.push(() => port.close(0));
+    const { address } = await port.listen(tcp('127.0.0.1:0'));
+    port.start();
+    const socket = net.connect(Number(address.split(':').at(-1)), '127.0.0.1');
+    cleanups.push(() => void socket.destroy());
+    return socket;
+  }
+
+  it('closes one that asks nothing', async () => {
+    const socket = await idlePort();
+    socket.resume();
+    await once(socket, 'close');
+  });
+
+  it('closes one that asks nothing more', async () => {
+    const socket = await idlePort();
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    await once(socket, 'close');
+    expect(answer).toContain('answer');
+  });
+});
+
 describe('PortMultiplexer', () => {
   it('serves gRPC and HTTP/1 on one TCP port', async () => {
     const port = multiplexer();
