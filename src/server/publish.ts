@@ -8,6 +8,8 @@ import { VersionMonitor } from './version-monitor.js';
 
 /** Time before a proposal of the start that was refused or timed out is made again, ms. */
 const RETRY_MILLIS = 100;
+/** Time between two looks whether the log has come to the entry that added this member, ms. */
+const MEMBER_POLL_MILLIS = 10;
 
 /**
  * Makes a started member known through the log, and gives the cluster its version. A member is
@@ -68,7 +70,7 @@ async function publishAttributes(
   { name, clientUrls }: MemberAttributes,
   versions: VersionMonitor,
 ): Promise<void> {
-  await member.whenLeader();
+  await untilMember(member);
   const { localMemberId } = member.cluster;
   const form = await versions.entryForm();
   const memberAttributes = { name, clientUrls: [...clientUrls] };
@@ -76,4 +78,18 @@ async function publishAttributes(
     { memberID: localMemberId, memberAttributes },
     (id) => attributesEntry(form, id, localMemberId, memberAttributes),
   );
+}
+
+/**
+ * Waits until there is a leader and the log has told this member that it belongs to the cluster.
+ * Trap: one that joins knows none of the others before, and would take them for members of any
+ * release; a 3.4 among them ends with a panic on what it then writes.
+ */
+async function untilMember(member: LocalMember): Promise<void> {
+  const { clock, cluster } = member;
+  for (;;) {
+    await member.whenLeader();
+    if (cluster.member(cluster.localMemberId) !== undefined) return;
+    await new Promise<void>((resolve) => clock.setTimer(MEMBER_POLL_MILLIS, resolve));
+  }
 }
