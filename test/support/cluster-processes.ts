@@ -299,7 +299,8 @@ export class ClusterProcesses {
     });
     const cluster = `${before},${member.name}=${member.peerUrl}`;
     member.start(initialFlags({ cluster, state: 'existing' }));
-    await member.until('is promoted', async () => {
+    await this.until(`${member.name} is promoted`, async () => {
+      if (!member.isRunning) throw new GaveUp(`${member.name} ended with ${await member.exit}`);
       const { members } = await client.cluster.memberList(true, bounds());
       if (members.find(({ ID }) => ID === id)?.isLearner === false) return true;
       await client.cluster.memberPromote(id, bounds());
