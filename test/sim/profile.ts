@@ -74,13 +74,15 @@ function some<Item>(random: Random, items: readonly Item[]): Item[] {
 export function profileOf(seed: number, random: Random): Profile {
   const members = pick(random, [1, 3, 3, 3, 3, 3, 5]);
   const isSmall = chance(random, 50);
+  // Few worlds are as busy: each takes the time of ten others.
+  const isBusy = chance(random, 4);
   return {
     seed,
     members,
-    clients: 1 + random.integer(5),
+    clients: isBusy ? 6 : 1 + random.integer(5),
     watchers: random.integer(3),
-    durationMillis: 4000 + random.integer(8000),
-    thinkMillis: pick(random, [20, 60, 150]),
+    durationMillis: (isBusy ? 2 : 1) * (4000 + random.integer(8000)),
+    thinkMillis: isBusy ? 10 : pick(random, [20, 60, 150]),
     keys: 1 + random.integer(6),
     heartbeatMillis: pick(random, [50, 100]),
     electionTicks: pick(random, [2, 3, 5, 10]),
@@ -96,7 +98,7 @@ export function profileOf(seed: number, random: Random): Profile {
     usesCompaction: chance(random, 40),
     leaseCheckpointMillis: pick(random, [undefined, undefined, 700]),
     persistsLeaseCheckpoints: chance(random, 50),
-    readShare: pick(random, [10, 30, 60]),
+    readShare: isBusy ? 10 : pick(random, [10, 30, 60]),
   };
 }
 

@@ -15,7 +15,7 @@ import { checkLeases } from './lease-checker.js';
 import { peerUrlOf, SimulatedMember, type World } from './member.js';
 import { MembershipOperator } from './membership.js';
 import { SimulatedNetwork } from './network.js';
-import type { OperationRecord } from './operations.js';
+import type { Operation, OperationRecord } from './operations.js';
 import { SimulatedPeerCalls } from './peer-calls.js';
 import type { SimulatedProcess } from './process.js';
 import { type Profile, profileOf, showProfile } from './profile.js';
@@ -182,30 +182,42 @@ class Simulation {
   /** Progress: all members serve, a client is served by each, and all have applied the same. */
   async #rest(): Promise<void> {
     const deadline = this.#scheduler.now + HEALING_MILLIS;
-    await this.#waitUntil('all members serve', deadline, () =>
-      this.#present().every(({ isReady }) => isReady),
-    );
-    const [client] = this.#clients;
-    for (const member of this.#present()) {
-      if (!member.isServing) continue;
-      let count = 0;
-      for (;;) {
-        const value = `end.${member.name}.${count++}`;
-        const record = await client?.send({ kind: 'put', key: 'k0', value, lease: 0n }, member);
-        if (record?.outcome.kind === 'answered') break;
-        this.#require('every member takes writes', deadline);
-      }
+    let names: string;
+    // A change of the members that was begun before may come through even now.
+    do {
+      names = this.#names();
+      await this.#waitUntil('all members serve', deadline, () =>
+        this.#present().every(({ isReady }) => isReady),
+      );
+      for (const member of this.#present()) await this.#writeAt(member, deadline);
+      await this.#waitUntil('leases end that nobody renews', deadline, () =>
+        this.#present().every(({ local }) => local?.lessor.list().every(isLong)),
+      );
+      await this.#waitUntil('all members apply the same', deadline, () => {
+        const indexes = this.#present().map(({ local }) => local?.appliedIndex);
+        return new Set(indexes).size === 1;
+      });
+      await this.#waitUntil('all watchers are told of everything', deadline, () =>
+        this.#watchers.every((watch) => this.#checkWatch(watch)),
+      );
+    } while (names !== this.#names());
+  }
+
+  #names(): string {
+    return this.#present()
+      .map(({ name }) => name)
+      .join();
+  }
+
+  async #writeAt(member: SimulatedMember, deadline: number): Promise<void> {
+    let count = 0;
+    while (member.isServing && this.#present().includes(member)) {
+      const value = `end.${member.name}.${this.#scheduler.steps}.${count++}`;
+      const put: Operation = { kind: 'put', key: 'k0', value, lease: 0n };
+      const record = await this.#clients[0]?.send(put, member);
+      if (record?.outcome.kind === 'answered') return;
+      this.#require('every member takes writes', deadline);
     }
-    await this.#waitUntil('all members apply the same', deadline, () => {
-      const indexes = this.#present().map(({ local }) => local?.appliedIndex);
-      return new Set(indexes).size === 1;
-    });
-    await this.#waitUntil('leases end that nobody renews', deadline, () =>
-      this.#present().every(({ local }) => local?.lessor.list().every(isLong)),
-    );
-    await this.#waitUntil('all watchers are told of everything', deadline, () =>
-      this.#watchers.every((watch) => this.#checkWatch(watch)),
-    );
   }
 
   async #waitUntil(what: string, deadline: number, isTrue: () => boolean): Promise<void> {
