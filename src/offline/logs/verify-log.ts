@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '../../base/logger.js';
 import type { FileHandle, Fs } from '../../platform/fs.js';
-import { readRecords, type WalEnd } from '../../storage/wal/record-reader.js';
+import type { RecordFields } from '../../proto/hot/record.js';
+import { type RecordPosition, readRecords, type WalEnd } from '../../storage/wal/record-reader.js';
 import { EMPTY_HARD_STATE, type HardState, RecordType } from '../../storage/wal/record-types.js';
 import type { SegmentName } from '../../storage/wal/segment-name.js';
 import { listSegments } from '../../storage/wal/segments.js';
@@ -13,6 +14,8 @@ import { snapDirectoryOf, walDirectoryOf } from './log-directory.js';
 import { type RecordsBehind, scanBehind } from './scan-behind.js';
 
 const CHUNK_BYTES = 1024 * 1024;
+/** Records begin at multiples of this. */
+const FRAME_ALIGNMENT = 8;
 /** How long a running member gets to finish what looked like a damage, ms. */
 const SETTLE_MILLIS = 50;
 
@@ -66,18 +69,27 @@ export class NoLogError extends Error {
 type Progress = (done: number, total: number) => void;
 
 /**
- * Checks the log of a data directory, or of a WAL directory: frames, CRC chain, metadata, record
- * types, order of files, entries, terms and commits, and the `.snap` files that its records name.
- * Nothing is locked or changed. What looks damaged is looked at twice, for the member may be writing.
+ * As {@link inspectLog}, for a member that may be running: what looks damaged is looked at twice, for
+ * a write is not visible all at once.
  *
  * @throws NoLogError, ErrnoException
  */
 export async function verifyLog(fs: Fs, path: string, onProgress?: Progress): Promise<LogVerdict> {
-  const place = await findLog(fs, path);
-  const verdict = await new LogVerifier(fs, place, onProgress).verify();
+  const verdict = await inspectLog(fs, path, onProgress);
   if (verdict.isSound) return verdict;
   await sleep(SETTLE_MILLIS);
-  return new LogVerifier(fs, place, onProgress).verify();
+  return inspectLog(fs, path, onProgress);
+}
+
+/**
+ * Checks the log of a data directory, or of a WAL directory: frames, CRC chain, metadata, record
+ * types, order of files, entries, terms and commits, and the `.snap` files that its records name.
+ * Nothing is locked or changed.
+ *
+ * @throws NoLogError, ErrnoException
+ */
+export async function inspectLog(fs: Fs, path: string, onProgress?: Progress): Promise<LogVerdict> {
+  return new LogVerifier(fs, await findLog(fs, path), onProgress).verify();
 }
 
 interface LogPlace {
@@ -124,7 +136,8 @@ class LogVerifier {
       this.#onProgress?.(at, segments.length);
       const before = segments[at - 1];
       if (before !== undefined && segment.sequence !== before.sequence + 1) {
-        this.#fail(segment.name, 0, 1, `the file before it is missing: ${before.name} is not`);
+        const reason = `the file that comes between ${before.name} and this one is missing`;
+        this.#damage = { file: segment.name, offset: 0, record: 1, reason };
       } else {
         await this.#readSegment(segment, segment === segments.at(-1));
       }
@@ -150,40 +163,39 @@ class LogVerifier {
     };
   }
 
-  #fail(file: string, offset: number, record: number, reason: string): void {
-    this.#damage = { file, offset, record, reason };
-  }
-
   async #readSegment(segment: SegmentName, isLast: boolean): Promise<void> {
     const { name } = segment;
     const file = await this.#fs.open(join(this.#place.wal, name), { read: true });
+    const progress: SegmentProgress = { name, records: 0, last: 0, offset: 0 };
     try {
-      let records = 0;
-      let offset = 0;
       let end: WalEnd | undefined;
       try {
-        end = await readRecords(this.#fs, this.#place.wal, [segment], (record, position) => {
-          offset = position.offset;
-          if (records === 0) this.#checkChain(record.type, record.crc);
-          this.#check.take(record, records);
-          records += 1;
-        });
-        offset = end.offset;
+        end = await this.#readRecords(segment, progress);
       } catch (error) {
-        if (error instanceof WalError) offset = error.offset ?? offset;
+        if (error instanceof WalError) progress.offset = error.offset ?? progress.offset;
         else if (!(error instanceof Contradiction)) throw error;
-        this.#fail(name, offset, records + 1, withoutPlace(error.message));
+        this.#damage = siteOf(progress, withoutPlace(error.message));
       }
-      this.#segments.push({ name, records, usedBytes: offset });
-      if (end !== undefined) {
-        this.#crc = end.crc;
-        await this.#checkEnd(file, end, records, isLast);
-      } else {
-        this.#behind = await scanBehind(file, name, offset);
-      }
+      this.#segments.push({ name, records: progress.records, usedBytes: progress.offset });
+      if (end === undefined) this.#behind = await scanBehind(file, name, progress.offset);
+      else await this.#checkEnd(file, end, progress, isLast);
     } finally {
       await file.close();
     }
+  }
+
+  async #readRecords(segment: SegmentName, progress: SegmentProgress): Promise<WalEnd> {
+    const visit = ({ type, crc, data }: RecordFields, { offset }: RecordPosition): void => {
+      progress.offset = offset;
+      if (progress.records === 0) this.#checkChain(type, crc);
+      this.#check.take({ type, crc, data }, progress.records);
+      progress.records += 1;
+      progress.last = offset;
+    };
+    const end = await readRecords(this.#fs, this.#place.wal, [segment], visit);
+    this.#crc = end.crc;
+    progress.offset = end.offset;
+    return end;
   }
 
   /** A segment begins with the running CRC of the one before. */
@@ -198,16 +210,39 @@ class LogVerifier {
    * Trap: a length field that is all zeros ends a segment, so that one flipped bit can hide what
    * follows. Only the last segment has an unused tail, and that is zeros.
    */
-  async #checkEnd(file: FileHandle, end: WalEnd, records: number, isLast: boolean): Promise<void> {
-    const { name } = end.segment;
-    const { offset, torn } = end;
+  async #checkEnd(
+    file: FileHandle,
+    { torn }: WalEnd,
+    progress: SegmentProgress,
+    isLast: boolean,
+  ): Promise<void> {
+    const { name, offset } = progress;
     if (torn === undefined && (await isZeroFrom(file, offset))) return;
-    const reason = torn?.message ?? 'what lies behind the end is not zero';
-    this.#behind = await scanBehind(file, name, offset);
-    const site = { file: name, offset, record: records + 1, reason };
+    const site = siteOf(progress, torn?.message ?? 'what lies behind the end is not zero');
+    this.#behind = await scanBehind(file, name, site.offset);
     if (isLast && this.#behind === undefined) this.#torn = site;
     else this.#damage = site;
   }
+}
+
+/** How far the reading of a segment came. */
+interface SegmentProgress {
+  readonly name: string;
+  /** Records that are right. */
+  records: number;
+  /** Where the last of them begins, bytes. */
+  last: number;
+  /** Where reading stands, bytes. */
+  offset: number;
+}
+
+/**
+ * Trap: the CRC of a record does not cover its length field. A wrong padding in there shows only in
+ * that what follows does not begin where a record can.
+ */
+function siteOf({ name, records, last, offset }: SegmentProgress, reason: string): LogDamage {
+  if (offset % FRAME_ALIGNMENT === 0) return { file: name, offset, record: records + 1, reason };
+  return { file: name, offset: last, record: records, reason: `wrong padding: ${reason}` };
 }
 
 /** etcd's text of a fault may end with its place, which is told beside it. */
