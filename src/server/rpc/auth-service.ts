@@ -15,6 +15,7 @@ import { LoginLimiter } from '../auth/login-limiter.js';
 import { PasswordWork, requireHashable } from '../auth/password-work.js';
 import type { TokenProvider } from '../auth/token-provider.js';
 import type { LocalMember } from '../local-member.js';
+import { LOWEST_CLUSTER_VERSION } from '../membership/cluster-version.js';
 import type { Callers } from './callers.js';
 import { unaryMethod } from './methods.js';
 import type { CallContext, RpcMethod } from './transport.js';
@@ -69,7 +70,7 @@ export function authService(options: AuthServiceOptions): RpcMethod[] {
     change(definitions.roleDelete, 'authRoleDelete'),
     change(definitions.roleGrantPermission, 'authRoleGrantPermission'),
     change(definitions.roleRevokePermission, 'authRoleRevokePermission'),
-    ...questions(member, log),
+    ...questions(options, log),
     authenticate(options, passwords),
   ];
 }
@@ -95,11 +96,25 @@ class AuthLog {
   }
 }
 
-function questions(member: LocalMember, log: AuthLog): RpcMethod[] {
+/** The state of authentication without the log. */
+async function localStatus(
+  { member, callers }: Pick<AuthServiceOptions, 'member' | 'callers'>,
+  context: CallContext,
+) {
+  await callers.of(context);
+  await member.linearizableRead();
+  const { enabled, revision: authRevision } = member.auth;
+  return { header: member.header(), enabled, authRevision };
+}
+
+function questions(options: AuthServiceOptions, log: AuthLog): RpcMethod[] {
   const { auth: definitions } = SERVICES;
+  const { member } = options;
   const { authStatus, userGet, userList, roleGet, roleList } = definitions;
   return [
     unaryMethod(authStatus, async (request, context) => {
+      // Trap: a 3.4 ends with a panic when it finds the question in the log.
+      if (!member.cluster.isAtLeast(3, 5)) return localStatus(options, context);
       const payload = authStatus.request.encode(request).finish();
       const result = await log.propose('authStatus', request, payload, context);
       const { revision, enabled, authRevision } = result;
@@ -150,9 +165,19 @@ function authenticate(options: AuthServiceOptions, passwords: PasswordWork): Rpc
   });
 }
 
+/**
+ * Whether a member of 3.4 may be there. Trap: it does not know that a password may come hashed, and
+ * would let in whoever gives none; as among its like, each member hashes the password itself.
+ */
+function hashesAtApply({ member: { cluster } }: Pick<AuthServiceOptions, 'member'>): boolean {
+  const { version } = cluster;
+  const isDecided = version !== undefined && version !== LOWEST_CLUSTER_VERSION;
+  return isDecided && !cluster.isAtLeast(3, 5);
+}
+
 /** Trap: without `no_password` even an empty password is hashed. */
 async function hashAddedPassword(
-  { callers }: AuthServiceOptions,
+  { callers, member }: AuthServiceOptions,
   passwords: PasswordWork,
   request: AuthUserAddRequest,
   context: CallContext,
@@ -162,12 +187,13 @@ async function hashAddedPassword(
   requireHashable(request.password);
   // Whoever may not do this shall not make the server work either.
   await callers.admin(context);
+  if (hashesAtApply({ member })) return { ...request, hashedPassword: '' };
   return { ...request, password: '', hashedPassword: await passwords.hash(request.password) };
 }
 
 /** Trap: with an empty password a hash that the client made itself goes through as it is. */
 async function hashChangedPassword(
-  { callers }: AuthServiceOptions,
+  { callers, member }: AuthServiceOptions,
   passwords: PasswordWork,
   request: AuthUserChangePasswordRequest,
   context: CallContext,
@@ -175,6 +201,7 @@ async function hashChangedPassword(
   if (request.password === '') return request;
   requireHashable(request.password);
   await callers.admin(context);
+  if (hashesAtApply({ member })) return { ...request, hashedPassword: '' };
   return { ...request, password: '', hashedPassword: await passwords.hash(request.password) };
 }
 
