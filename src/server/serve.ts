@@ -85,6 +85,8 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
       onFatal: fail,
     });
   } catch (error) {
+    // Trap: to be removed is no failure of the process; scripts see 0.
+    if (error instanceof MemberRemovedError) return { kind: 'exit', code: 0 };
     explainStart(error, config, logger);
     return { kind: 'exit', code: 1 };
   }
@@ -94,7 +96,6 @@ async function serve(config: ServerConfig, logger: Logger, host: ServeHost): Pro
     failed.then((error) => ({ error })),
   ]);
   if ('error' in end) {
-    // Trap: to be removed is no failure of the process; scripts see 0.
     if (end.error instanceof MemberRemovedError) return { kind: 'exit', code: 0 };
     logger.fatal('server ended', { error: text(end.error) });
     return { kind: 'exit', code: 1 };
