@@ -31,6 +31,10 @@ export interface ClusterPlan {
   readonly hasNetwork?: boolean;
   /** Default: http. */
   readonly peerScheme?: 'http' | 'https';
+  /** Further flags of one member. */
+  readonly flagsOf?: (name: string) => readonly string[];
+  /** Names of the members that come to serve at the start; default: all. */
+  readonly serving?: readonly string[];
 }
 
 /** Election timeout of all members, ms. */
@@ -215,7 +219,9 @@ export class ClusterProcesses {
     const cluster = await ClusterProcesses.plan(directory, plan);
     try {
       cluster.form();
-      await Promise.all(cluster.members.map((member) => member.untilServing()));
+      const { serving } = plan;
+      const expected = cluster.members.filter(({ name }) => serving?.includes(name) ?? true);
+      await Promise.all(expected.map((member) => member.untilServing()));
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -271,6 +277,7 @@ export class ClusterProcesses {
         `--initial-advertise-peer-urls=${peerUrl}`,
         ...TIMING,
         ...(this.#plan.flags ?? []),
+        ...(this.#plan.flagsOf?.(name) ?? []),
       ],
     );
     this.members.push(member);
