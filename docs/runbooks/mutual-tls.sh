@@ -1,28 +1,32 @@
 #!/bin/sh
-# A member that talks mutual TLS, from nothing: make certificates, start it, write, take a snapshot,
-# ask for its status, stop it. Everything goes into one new directory, which is removed at the end.
+# A cluster of three members that talk mutual TLS, to clients and to each other, from nothing: make
+# certificates, start the members, write, take a snapshot, ask for their status, stop them.
+# Everything goes into one new directory, which is removed at the end.
 #
-#   ETCD      command that starts the server   (default: etcd)
-#   ETCDCTL   the client                       (default: etcdctl)
-#   PORT      of the clients (default: 32379)
-#   PEER_PORT of the peers (default: the next one)
+#   ETCD      command that starts a member             (default: etcd)
+#   ETCD_2    command that starts the second member    (default: as ETCD)
+#   ETCDCTL   the client                               (default: etcdctl)
+#   PORTS     of members and their peers, six numbers  (default: 32379 to 32384)
 set -eu
 ETCD=${ETCD:-etcd}
+ETCD_2=${ETCD_2:-$ETCD}
 ETCDCTL=${ETCDCTL:-etcdctl}
-PORT=${PORT:-32379}
-PEER_PORT=${PEER_PORT:-$((PORT + 1))}
+PORTS=${PORTS:-32379 32380 32381 32382 32383 32384}
 export ETCDCTL_API=3
 
 directory=$(mktemp -d)
-server=
+servers=
 stop() {
-  [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || true
+  for server in $servers; do
+    { kill "$server" && wait "$server"; } 2>/dev/null || true
+  done
   rm -rf "$directory"
 }
 trap stop EXIT INT TERM
 cd "$directory"
 
-# An authority, and one pair for the server, its peers and the client.
+# An authority, and a pair for each member, which is both a server and a client of its peers, and
+# one for the client.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
   -subj "/CN=runbook authority" -keyout ca-key.pem -out ca.pem 2>/dev/null
 pair() {
@@ -32,36 +36,50 @@ pair() {
   openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 30 \
     -extfile "$1.ext" -out "$1.pem" 2>/dev/null
 }
-pair server serverAuth,clientAuth
+for name in one two three; do pair "$name" serverAuth,clientAuth; done
 pair client clientAuth
 
-client_url="https://127.0.0.1:$PORT"
-peer_url="https://127.0.0.1:$PEER_PORT"
-# shellcheck disable=SC2086 # the command may have words
-$ETCD --name runbook --data-dir data \
-  --listen-client-urls "$client_url" --advertise-client-urls "$client_url" \
-  --listen-peer-urls "$peer_url" --initial-advertise-peer-urls "$peer_url" \
-  --initial-cluster "runbook=$peer_url" \
-  --cert-file server.pem --key-file server-key.pem --trusted-ca-file ca.pem --client-cert-auth \
-  --peer-cert-file server.pem --peer-key-file server-key.pem --peer-trusted-ca-file ca.pem \
-  --peer-client-cert-auth >server.log 2>&1 &
-server=$!
+# shellcheck disable=SC2086 # they are several
+set -- $PORTS
+url() { echo "https://127.0.0.1:$1"; }
+endpoints=$(url "$1"),$(url "$3"),$(url "$5")
+cluster=one=$(url "$2"),two=$(url "$4"),three=$(url "$6")
+
+# start NAME CLIENT_PORT PEER_PORT COMMAND
+start() {
+  # shellcheck disable=SC2086 # the command may have words
+  $4 --name "$1" --data-dir "data-$1" \
+    --listen-client-urls "$(url "$2")" --advertise-client-urls "$(url "$2")" \
+    --listen-peer-urls "$(url "$3")" --initial-advertise-peer-urls "$(url "$3")" \
+    --initial-cluster "$cluster" --initial-cluster-state new \
+    --cert-file "$1.pem" --key-file "$1-key.pem" --trusted-ca-file ca.pem --client-cert-auth \
+    --peer-cert-file "$1.pem" --peer-key-file "$1-key.pem" --peer-trusted-ca-file ca.pem \
+    --peer-client-cert-auth >"$1.log" 2>&1 &
+  servers="$servers $!"
+}
+start one "$1" "$2" "$ETCD"
+start two "$3" "$4" "$ETCD_2"
+start three "$5" "$6" "$ETCD"
 
 ctl() {
   # shellcheck disable=SC2086
-  $ETCDCTL --endpoints "$client_url" --cacert ca.pem --cert client.pem --key client-key.pem "$@"
+  $ETCDCTL --cacert ca.pem --cert client.pem --key client-key.pem "$@"
 }
 attempts=50
-until ctl endpoint health >/dev/null 2>&1; do
+until ctl --endpoints "$endpoints" endpoint health >/dev/null 2>&1; do
   attempts=$((attempts - 1))
-  [ "$attempts" -gt 0 ] || { echo "the server does not answer:" >&2; cat server.log >&2; exit 1; }
-  kill -0 "$server" 2>/dev/null || { echo "the server ended:" >&2; cat server.log >&2; exit 1; }
+  [ "$attempts" -gt 0 ] || { echo "the cluster does not answer:" >&2; cat ./*.log >&2; exit 1; }
+  for server in $servers; do
+    kill -0 "$server" 2>/dev/null || { echo "a member ended:" >&2; cat ./*.log >&2; exit 1; }
+  done
   sleep 0.2
 done
 
-ctl put runbook works
-ctl get runbook
-ctl snapshot save snapshot.db
+# What is written through one member is read through another.
+ctl --endpoints "$(url "$1")" put runbook works
+ctl --endpoints "$(url "$3")" get runbook
+ctl --endpoints "$(url "$5")" snapshot save snapshot.db
 ctl snapshot status snapshot.db -w table
-ctl endpoint status -w table
+ctl --endpoints "$endpoints" member list -w table
+ctl --endpoints "$endpoints" endpoint status -w table
 echo "runbook done"
