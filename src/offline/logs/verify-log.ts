@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '../../base/logger.js';
 import type { FileHandle, Fs } from '../../platform/fs.js';
 import type { RecordFields } from '../../proto/hot/record.js';
+import { LENGTH_FIELD_BYTES } from '../../storage/wal/frame.js';
 import { type RecordPosition, readRecords, type WalEnd } from '../../storage/wal/record-reader.js';
 import { EMPTY_HARD_STATE, type HardState, RecordType } from '../../storage/wal/record-types.js';
 import type { SegmentName } from '../../storage/wal/segment-name.js';
@@ -18,6 +19,7 @@ const CHUNK_BYTES = 1024 * 1024;
 const FRAME_ALIGNMENT = 8;
 /** How long a running member gets to finish what looked like a damage, ms. */
 const SETTLE_MILLIS = 50;
+const MAX_LOOKS = 5;
 
 /** Where a log can't be read on. */
 export interface LogDamage {
@@ -69,16 +71,20 @@ export class NoLogError extends Error {
 type Progress = (done: number, total: number) => void;
 
 /**
- * As {@link inspectLog}, for a member that may be running: what looks damaged is looked at twice, for
- * a write is not visible all at once.
+ * As {@link inspectLog}, for a member that may be running: what looks damaged counts if it is there
+ * twice, for a write is not visible all at once.
  *
  * @throws NoLogError, ErrnoException
  */
 export async function verifyLog(fs: Fs, path: string, onProgress?: Progress): Promise<LogVerdict> {
-  const verdict = await inspectLog(fs, path, onProgress);
-  if (verdict.isSound) return verdict;
-  await sleep(SETTLE_MILLIS);
-  return inspectLog(fs, path, onProgress);
+  let verdict = await inspectLog(fs, path, onProgress);
+  for (let look = 1; look < MAX_LOOKS && !verdict.isSound; look++) {
+    await sleep(SETTLE_MILLIS);
+    const again = await inspectLog(fs, path, onProgress);
+    if (isSamePlace(again.damage, verdict.damage)) return again;
+    verdict = again;
+  }
+  return verdict;
 }
 
 /**
@@ -90,6 +96,10 @@ export async function verifyLog(fs: Fs, path: string, onProgress?: Progress): Pr
  */
 export async function inspectLog(fs: Fs, path: string, onProgress?: Progress): Promise<LogVerdict> {
   return new LogVerifier(fs, await findLog(fs, path), onProgress).verify();
+}
+
+function isSamePlace(left: LogDamage | undefined, right: LogDamage | undefined): boolean {
+  return left?.file === right?.file && left?.offset === right?.offset;
 }
 
 interface LogPlace {
@@ -217,7 +227,12 @@ class LogVerifier {
     isLast: boolean,
   ): Promise<void> {
     const { name, offset } = progress;
-    if (torn === undefined && (await isZeroFrom(file, offset))) return;
+    if (torn === undefined) {
+      if (await isZeroFrom(file, offset)) return;
+      // What ended the segment is zeros no longer: a running member has written on meanwhile.
+      const ended = await file.read(offset, LENGTH_FIELD_BYTES);
+      if (ended.some((byte) => byte !== 0)) return;
+    }
     const site = siteOf(progress, torn?.message ?? 'what lies behind the end is not zero');
     this.#behind = await scanBehind(file, name, site.offset);
     if (isLast && this.#behind === undefined) this.#torn = site;
