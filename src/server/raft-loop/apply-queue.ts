@@ -35,6 +35,7 @@ export class ApplyQueue {
   #position = 0;
   #applied: number;
   #isPaused = false;
+  #installing: Promise<void> | undefined;
 
   /** @param applied the last index that counts as applied already */
   constructor(options: ApplyQueueOptions, applied: number) {
@@ -44,6 +45,16 @@ export class ApplyQueue {
 
   get appliedIndex(): number {
     return this.#applied;
+  }
+
+  /** Whether all that was handed in is applied. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  /** Waits for the snapshot that is being installed, if any. Never rejects. */
+  async settle(): Promise<void> {
+    await this.#installing;
   }
 
   pushEntries(apply: StorageApply): void {
@@ -88,6 +99,10 @@ export class ApplyQueue {
       this.#applied = snapshot.index;
       this.#options.onApplied(this.#applied);
     });
+    const settle = (): void => {
+      this.#installing = undefined;
+    };
+    this.#installing = installed.then(settle, settle);
     this.#resume(installed);
   }
 

@@ -87,6 +87,8 @@ export class RaftLoop {
   readonly #reads: ReadRounds;
   readonly #applies: ApplyQueue;
   #received: Message[] = [];
+  /** A snapshot whose turn has not come; the entries before it are still being applied. */
+  #heldSnapshot: Message | undefined;
   #proposals: Proposal[] = [];
   #confChanges: ConfChangeProposal[] = [];
   #appends: StorageAppend[] = [];
@@ -253,10 +255,11 @@ export class RaftLoop {
     this.#reads.askAgain();
   }
 
-  /** Takes part no longer. Resolves when the write under way has ended. */
+  /** Takes part no longer. Resolves when the write and the installation under way have ended. */
   async stop(error: unknown): Promise<void> {
     this.#halt(error);
     await this.#writing;
+    await this.#applies.settle();
   }
 
   #halt(error: unknown): void {
@@ -268,6 +271,7 @@ export class RaftLoop {
     this.#proposals = [];
     this.#confChanges = [];
     this.#received = [];
+    this.#heldSnapshot = undefined;
     for (const { onDropped } of proposals) onDropped(error);
     this.#appliedWaits.close(error);
     this.#commitWaits.close(error);
@@ -304,6 +308,7 @@ export class RaftLoop {
     this.#reads.begin();
     this.#takeReady();
     this.#applies.run();
+    this.#stepHeldSnapshot();
     this.#takeReady();
     this.#write();
   }
@@ -313,13 +318,39 @@ export class RaftLoop {
     const received = this.#received;
     this.#received = [];
     for (const message of received) {
-      try {
-        this.#options.node.step(message);
-      } catch (error) {
-        // Of a peer that is no member any more, or a proposal that nobody can take: as if lost.
-        if (!(error instanceof RaftError)) throw error;
-      }
+      if (message.type === MessageType.Snap && !this.#applies.isIdle) this.#heldSnapshot = message;
+      else if (!this.#isBehindHeldSnapshot(message)) this.#step(message);
     }
+  }
+
+  #step(message: Message): void {
+    try {
+      this.#options.node.step(message);
+    } catch (error) {
+      // Of a peer that is no member any more, or a proposal that nobody can take: as if lost.
+      if (!(error instanceof RaftError)) throw error;
+    }
+  }
+
+  /**
+   * Trap: Raft takes over the configuration of a snapshot as soon as it hears of it. Changes from
+   * before that are applied later would be made to it once more, and bring back members that it has
+   * lost. So a snapshot waits until nothing is being applied.
+   */
+  #stepHeldSnapshot(): void {
+    const message = this.#heldSnapshot;
+    if (message === undefined || !this.#applies.isIdle) return;
+    this.#heldSnapshot = undefined;
+    this.#step(message);
+  }
+
+  /**
+   * Whether an append follows a snapshot that Raft does not know yet: it would ask for another one.
+   * The leader repeats the append.
+   */
+  #isBehindHeldSnapshot({ type, from, term }: Message): boolean {
+    const held = this.#heldSnapshot;
+    return type === MessageType.App && from === held?.from && term === held.term;
   }
 
   #proposeAll(): void {
@@ -410,18 +441,23 @@ export class RaftLoop {
   async #save(appends: readonly StorageAppend[]): Promise<void> {
     let hardState: HardState | undefined;
     let entries: Entry[] = [];
+    let snapshotIndex: number | undefined;
     for (const append of appends) {
       hardState = append.hardState ?? hardState;
       if (append.snapshot !== undefined) {
         // It replaces all entries before it, those that were not written yet included.
         entries = [];
         await this.#saveSnapshot(append.snapshot);
+        snapshotIndex = append.snapshot.index;
       }
       for (const entry of append.entries) entries.push(entry);
     }
     await this.#options.wal.save(hardState, entries);
+    if (snapshotIndex === undefined) return;
     // A snapshot may come without a new term or vote, for which alone the log would not be synced.
-    if (appends.some(({ snapshot }) => snapshot !== undefined)) await this.#options.wal.sync();
+    await this.#options.wal.sync();
+    // Before the hard state says that it is committed, a crash leads back to the log before it.
+    this.#options.wal.releaseTo(snapshotIndex);
   }
 
   /** The file comes first: the log must never name a snapshot that isn't there. */
@@ -429,7 +465,6 @@ export class RaftLoop {
     const { index, term, confState } = snapshot;
     await this.#options.saveSnapshot(snapshot);
     await this.#options.wal.saveSnapshot({ index, term, confState });
-    this.#options.wal.releaseTo(index);
   }
 
   #reportAppends(appends: readonly StorageAppend[]): void {
