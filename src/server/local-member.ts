@@ -1,5 +1,4 @@
 import { formatGoDuration } from '../base/go-format.js';
-import { ETCD_VERSION } from '../base/version.js';
 import type { Clock, Timer } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
 import { AlarmRequest, type ResponseHeader } from '../proto/gen/etcdserverpb/rpc.js';
@@ -373,7 +372,7 @@ export class LocalMember {
   }
 
   #newLoop(settings: MemberSettings): RaftLoop {
-    const { node, storage, wal, clock, logger, snapshotIndex } = this.#parts;
+    const { node, storage, wal, clock, logger, snapshotIndex, metrics } = this.#parts;
     const applier = new EntryApplier({
       applier: new Applier(this.#parts),
       pending: this.#pending,
@@ -396,12 +395,13 @@ export class LocalMember {
         logger,
         tickMillis: settings.heartbeatMillis,
         readTimeoutMillis: this.requestTimeoutMillis,
+        ...(metrics === undefined ? {} : { readMetrics: metrics }),
         nextId: () => this.#ids.next(),
         isAwaited: (id) => this.#pending.has(id),
         apply: (entry) => applier.apply(entry),
         backpressure: () => this.backend.backpressure(),
         onApplied: (index) => {
-          this.#followClusterVersion();
+          if (this.#storageVersion.follow(this.cluster, logger)) this.#snapshots.force();
           this.#snapshots.onApplied(index);
           this.#changes.onApplied();
           this.#campaignIfAlone();
@@ -414,21 +414,6 @@ export class LocalMember {
       },
       snapshotIndex,
     );
-  }
-
-  /** Older releases must be able to read all that a lower version leaves behind. */
-  #followClusterVersion(): void {
-    const { version, downgradeTarget } = this.cluster;
-    if (!this.#storageVersion.follow(version)) return;
-    this.#parts.logger.info('cluster version downgrade detected, forcing snapshot', {
-      'new-cluster-version': version,
-    });
-    this.#snapshots.force();
-    if (downgradeTarget === undefined) return;
-    this.#parts.logger.info('The server is ready to downgrade', {
-      'cluster-version': version,
-      'server-version': ETCD_VERSION,
-    });
   }
 
   #newProposals({ maxRequestBytes }: MemberSettings): Proposals {
@@ -504,11 +489,12 @@ export class LocalMember {
 
   /** Takes over the state of a snapshot that the leader sent, in place of the own. */
   async #install(snapshot: Snapshot): Promise<void> {
-    const { logger, snapshotFiles } = this.#parts;
+    const { logger, snapshotFiles, metrics } = this.#parts;
     const fields = { 'incoming-leader-snapshot-index': snapshot.index };
     logger.info('applying snapshot', { 'current-applied-index': this.appliedIndex, ...fields });
     await this.#snapshots.settle();
-    await snapshotFiles.install(snapshot);
+    metrics?.snapshotApplies.inc();
+    await snapshotFiles.install(snapshot).finally(() => metrics?.snapshotApplies.dec());
     this.#storageVersion.restore();
     this.#changes.replace(snapshot.confState);
     this.#snapshots.replaced(snapshot.index);

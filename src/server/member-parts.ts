@@ -1,5 +1,5 @@
 import type { Logger } from '../base/logger.js';
-import type { Counter } from '../base/metrics.js';
+import type { Counter, Gauge } from '../base/metrics.js';
 import type { Clock } from '../platform/clock.js';
 import type { MemoryStorage } from '../raft/memory-storage.js';
 import type { RawNode } from '../raft/raw-node.js';
@@ -11,6 +11,7 @@ import type { ConsistentIndex } from './apply/consistent-index.js';
 import type { AppliedKind } from './apply/requests.js';
 import type { PeerCalls } from './peer/peer-calls.js';
 import type { CreatePeerTransport } from './peer/peer-transport.js';
+import type { ReadMetrics } from './raft-loop/read-rounds.js';
 import type { SnapshotPoint } from './snapshots/disk-snapshots.js';
 
 export interface MemberSettings {
@@ -30,12 +31,14 @@ export interface MemberSettings {
   readonly maxLearners: number;
 }
 
-export interface MemberMetrics {
+export interface MemberMetrics extends ReadMetrics {
   readonly leaseExpired: Counter;
   readonly proposalsFailed: Counter;
   readonly leaderChanges: Counter;
   readonly lateHeartbeats: Counter;
   readonly slowApplies: Counter;
+  /** 1 while a snapshot of the leader replaces the state. */
+  readonly snapshotApplies: Gauge;
   /** Takes how long a request of that kind took to apply, seconds. */
   readonly observeApply: (kind: AppliedKind, seconds: number, succeeded: boolean) => void;
 }

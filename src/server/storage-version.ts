@@ -1,4 +1,7 @@
+import type { Logger } from '../base/logger.js';
+import { ETCD_VERSION } from '../base/version.js';
 import type { Backend } from '../storage/backend/backend.js';
+import type { Cluster } from './membership/cluster.js';
 import {
   compareReleases,
   LOWEST_CLUSTER_VERSION,
@@ -8,6 +11,8 @@ import {
 const STORAGE_VERSION_KEY = Buffer.from('storageVersion');
 /** The first release that records the version. */
 const FIRST_RECORDED = { major: 3, minor: 6 };
+
+type FollowedCluster = Pick<Cluster, 'version' | 'downgradeTarget'>;
 
 /** The version of the backend's schema, kept in its bucket `meta` (reference: formats 4.5). */
 export class StorageVersion {
@@ -32,9 +37,23 @@ export class StorageVersion {
   /**
    * Follows the cluster version once there is one, down too; data of 3.5 and older has none. Nothing
    * that this server logs or stores needs a later release than 3.6, so nothing has to be converted.
-   * @returns whether the version is a lower one now
+   * @returns whether the version is a lower one now: older releases must then be able to start from
+   *   what is on disk
    */
-  follow(clusterVersion: string | undefined): boolean {
+  follow({ version, downgradeTarget }: FollowedCluster, logger: Logger): boolean {
+    if (!this.#change(version)) return false;
+    logger.info('Cluster version downgrade detected, forcing snapshot', {
+      'new-cluster-version': version,
+    });
+    if (downgradeTarget === undefined) return true;
+    logger.info('The server is ready to downgrade', {
+      'cluster-version': version,
+      'server-version': ETCD_VERSION,
+    });
+    return true;
+  }
+
+  #change(clusterVersion: string | undefined): boolean {
     if (clusterVersion === undefined || clusterVersion === LOWEST_CLUSTER_VERSION) return false;
     const version = isRecorded(clusterVersion) ? clusterVersion : '';
     if (version === this.#version) return false;

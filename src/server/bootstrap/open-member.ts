@@ -8,7 +8,10 @@ import type { ConfState } from '../../raft/types.js';
 import type { Backend } from '../../storage/backend/backend.js';
 import type { MvccMetrics } from '../../storage/mvcc/metrics.js';
 import { MvccStore } from '../../storage/mvcc/store.js';
-import { saveSnapshotDatabase } from '../../storage/snap/snapshot-database.js';
+import {
+  type SnapshotDatabaseMetrics,
+  saveSnapshotDatabase,
+} from '../../storage/snap/snapshot-database.js';
 import { Snapshotter } from '../../storage/snap/snapshotter.js';
 import { encodeV2Store } from '../../storage/snap/v2-store-json.js';
 import { removeSnapshotDatabasesBefore } from '../../storage/wal/purge.js';
@@ -62,6 +65,7 @@ export interface PartMetrics {
   readonly mvcc: MvccMetrics;
   readonly lessor: LessorMetrics;
   readonly watch: WatchMetrics;
+  readonly snapshotDatabase: SnapshotDatabaseMetrics;
   readonly member: MemberMetrics;
 }
 
@@ -434,7 +438,7 @@ function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage)
 }
 
 function snapshotFiles(
-  { fs, clock, logger, directories }: OpenMemberOptions,
+  { fs, clock, logger, directories, metrics }: OpenMemberOptions,
   parts: ReplaceStateParts & { readonly cluster: Cluster },
 ): SnapshotFiles {
   const { cluster } = parts;
@@ -443,6 +447,12 @@ function snapshotFiles(
     clock,
     logger: logger.at('snap/snapshotter.ts'),
   });
+  const database = {
+    fs,
+    clock,
+    directory,
+    ...(metrics === undefined ? {} : { metrics: metrics.snapshotDatabase }),
+  };
   // Older releases read the membership from here; the keys are in the backend alone.
   const encodeMembership = (): Buffer =>
     encodeV2Store({
@@ -457,10 +467,13 @@ function snapshotFiles(
       return () => snapshotter.save({ index, term, confState, data });
     },
     save: (snapshot) => snapshotter.save(snapshot),
-    saveDatabase: (index, blocks) => saveSnapshotDatabase(fs, directory, index, blocks),
+    saveDatabase: (index, blocks) => saveSnapshotDatabase(database, index, blocks),
     async install(snapshot) {
       await replaceState(parts, await snapshotter.databasePath(snapshot.index), snapshot);
       parts.consistentIndex.setConfState(encodeConfState(snapshot.confState));
+      // Trap: the index in a database of another release may be lower than that of its snapshot.
+      // Without the file, a backend in which a crash left that index could never catch up.
+      await parts.backend.commit();
       await removeSnapshotDatabasesBefore(fs, directory, snapshot.index + 1);
     },
   };

@@ -128,6 +128,11 @@ export class LabelledFamily<Instrument extends SampleSource> {
     return child.instrument;
   }
 
+  /** Those that were made so far. */
+  instruments(): Instrument[] {
+    return [...this.#children.values()].map(({ instrument }) => instrument);
+  }
+
   samples(): Sample[] {
     return [...this.#children.values()].flatMap(({ labels, instrument }) =>
       instrument.samples(labels),

@@ -1,3 +1,5 @@
+import { AlarmType } from '../../proto/gen/etcdserverpb/rpc.js';
+import { alarmName } from '../alarm/alarm-name.js';
 import type { AppliedKind } from '../apply/requests.js';
 import type { PartMetrics } from '../bootstrap/open-member.js';
 import type { LocalMember } from '../local-member.js';
@@ -46,12 +48,19 @@ export function partMetrics(metrics: ServerMetrics): PartMetrics {
     mvcc: metrics.mvcc,
     lessor: metrics.lease,
     watch: metrics.watch,
+    snapshotDatabase: {
+      syncSeconds: metrics.snap.dbSyncSeconds,
+      saveSeconds: metrics.snap.dbSaveSeconds,
+    },
     member: {
       leaseExpired: metrics.lease.expired,
       proposalsFailed,
       leaderChanges,
       lateHeartbeats: metrics.server.heartbeatSendFailures,
       slowApplies,
+      snapshotApplies: metrics.server.snapshotApplyInProgress,
+      slowReads: metrics.server.slowReadIndexes,
+      failedReads: metrics.server.readIndexesFailed,
       observeApply: (kind, seconds, succeeded) =>
         applySeconds.with('v3', OPERATION_NAMES[kind], String(succeeded)).observe(seconds),
     },
@@ -78,8 +87,13 @@ export function refreshGauges({ server, mvcc }: ServerMetrics, member: LocalMemb
   server.id.with(formatId(cluster.localMemberId)).set(1);
   server.quotaBytes.set(quota.bytes);
   server.authRevision.set(member.auth.revision);
+  for (const series of server.clusterVersion.instruments()) series.set(0);
   if (cluster.version !== undefined) {
     server.clusterVersion.with(cluster.version.replace(/\.0$/, '')).set(1);
+  }
+  for (const series of server.alarms.instruments()) series.set(0);
+  for (const { memberID, alarm } of member.alarms.list(AlarmType.NONE)) {
+    server.alarms.with(formatId(memberID), alarmName(alarm)).set(1);
   }
   mvcc.currentRevision.set(store.currentRevision);
   mvcc.compactRevision.set(store.compactRevision);

@@ -19,7 +19,7 @@ import {
 import type { WalWriter } from '../../storage/wal/writer.js';
 import { ApplyQueue } from './apply-queue.js';
 import { IndexWaits } from './index-waits.js';
-import { ReadRounds } from './read-rounds.js';
+import { type ReadMetrics, ReadRounds } from './read-rounds.js';
 
 /** Messages of peers that may wait for their turn; more are dropped, and Raft repeats them. */
 export const MAX_RECEIVED_MESSAGES = 16_384;
@@ -36,6 +36,7 @@ export interface RaftLoopOptions {
   readonly tickMillis: number;
   /** How long a linearizable read may wait, ms. */
   readonly readTimeoutMillis: number;
+  readonly readMetrics?: ReadMetrics;
   readonly nextId: () => bigint;
   /** Whether somebody still waits for the proposal of that id. */
   readonly isAwaited: (id: bigint) => boolean;
@@ -129,6 +130,8 @@ export class RaftLoop {
       },
       nextId: options.nextId,
       timeoutMillis: options.readTimeoutMillis,
+      logger: options.logger,
+      ...(options.readMetrics === undefined ? {} : { metrics: options.readMetrics }),
     });
   }
 

@@ -1,3 +1,5 @@
+import type { Logger } from '../../base/logger.js';
+import type { Counter } from '../../base/metrics.js';
 import type { Clock, Timer } from '../../platform/clock.js';
 import { etcdError } from '../../proto/errors.js';
 import type { ReadState } from '../../raft/types.js';
@@ -7,6 +9,13 @@ export const READ_RETRY_MILLIS = 500;
 /** Reads that may wait for a round at a time. */
 export const MAX_WAITING_READS = 100_000;
 
+export interface ReadMetrics {
+  /** Rounds that timed out, and answers to questions of a round before. */
+  readonly slowReads: Counter;
+  /** Rounds that a change of the leader ended. */
+  readonly failedReads: Counter;
+}
+
 export interface ReadRoundsOptions {
   readonly clock: Pick<Clock, 'setTimer'>;
   /** Asks Raft for a read index under that 8-byte context. */
@@ -15,6 +24,8 @@ export interface ReadRoundsOptions {
   readonly nextId: () => bigint;
   /** How long a read may wait for its round, ms. */
   readonly timeoutMillis: number;
+  readonly logger: Logger;
+  readonly metrics?: ReadMetrics;
 }
 
 interface WaitingRead {
@@ -67,7 +78,7 @@ export class ReadRounds {
       reads: this.#waiting,
       contexts: [],
       retry: clock.setTimer(READ_RETRY_MILLIS, () => this.#ask(round)),
-      timeout: clock.setTimer(timeoutMillis, () => this.#fail(etcdError('Timeout'))),
+      timeout: clock.setTimer(timeoutMillis, () => this.#timeOut()),
     };
     this.#waiting = [];
     this.#round = round;
@@ -77,8 +88,11 @@ export class ReadRounds {
   /** Takes an answer of Raft; one that belongs to no round under way is ignored. */
   answer({ index, context }: ReadState): void {
     const round = this.#round;
-    if (round === undefined || context.length !== 8) return;
-    if (!round.contexts.includes(context.readBigUInt64BE(0))) return;
+    if (context.length !== 8) return;
+    if (round?.contexts.includes(context.readBigUInt64BE(0)) !== true) {
+      this.#options.metrics?.slowReads.inc();
+      return;
+    }
     this.#finish(round);
     for (const read of round.reads) read.resolve(index);
   }
@@ -90,6 +104,7 @@ export class ReadRounds {
 
   /** Ends the round that is under way, as when the leader changes. */
   failRound(error: unknown): void {
+    if (this.#round !== undefined) this.#options.metrics?.failedReads.inc();
     this.#fail(error);
   }
 
@@ -102,8 +117,22 @@ export class ReadRounds {
   }
 
   #ask(round: Round): void {
-    round.retry = this.#options.clock.setTimer(READ_RETRY_MILLIS, () => this.#ask(round));
+    const { clock, logger } = this.#options;
+    logger.warn('waiting for ReadIndex response took too long, retrying', {
+      'sent-request-id': round.contexts.at(-1),
+      'retry-timeout': `${READ_RETRY_MILLIS}ms`,
+    });
+    round.retry = clock.setTimer(READ_RETRY_MILLIS, () => this.#ask(round));
     this.#askOnce(round);
+  }
+
+  #timeOut(): void {
+    const { logger, metrics, timeoutMillis } = this.#options;
+    logger.warn('timed out waiting for read index response (local node might have slow network)', {
+      timeout: `${timeoutMillis / 1000}s`,
+    });
+    metrics?.slowReads.inc();
+    this.#fail(etcdError('Timeout'));
   }
 
   #askOnce(round: Round): void {

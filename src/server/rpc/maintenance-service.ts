@@ -7,6 +7,7 @@ import {
   AlarmType,
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../proto/services.js';
+import { alarmName } from '../alarm/alarm-name.js';
 import { carryOutDowngrade } from '../downgrade-requests.js';
 import type { LocalMember } from '../local-member.js';
 import type { Callers } from './callers.js';
@@ -101,9 +102,4 @@ function statusErrors(member: LocalMember): string[] {
     .map(({ memberID, alarm }) => `memberID:${memberID} alarm:${alarmName(alarm)}`);
   if (member.leaderId === 0n) errors.unshift(etcdError('NoLeader').message);
   return errors;
-}
-
-function alarmName(alarm: AlarmType): string {
-  for (const [name, value] of Object.entries(AlarmType)) if (value === alarm) return name;
-  return String(alarm);
 }

@@ -1,7 +1,23 @@
 import { join } from 'node:path';
+import type { Histogram } from '../../base/metrics.js';
+import type { Clock } from '../../platform/clock.js';
 import type { FileHandle, Fs } from '../../platform/fs.js';
 import { hex16 } from '../wal/segment-name.js';
 import { snapshotDatabaseName } from './snapshot-file.js';
+
+export interface SnapshotDatabaseMetrics {
+  /** Seconds of each sync. */
+  readonly syncSeconds: Histogram;
+  /** Seconds from the first byte until the file has its name. */
+  readonly saveSeconds: Histogram;
+}
+
+export interface SaveSnapshotDatabaseOptions {
+  readonly fs: Fs;
+  readonly clock: Pick<Clock, 'monotonicMillis'>;
+  readonly directory: string;
+  readonly metrics?: SnapshotDatabaseMetrics;
+}
 
 /** Bytes that are collected before they are written. */
 const WRITE_BYTES = 1024 * 1024;
@@ -12,18 +28,20 @@ const WRITE_BYTES = 1024 * 1024;
  * leaves half-made begins with `tmp` and goes at the next start.
  */
 export async function saveSnapshotDatabase(
-  fs: Fs,
-  directory: string,
+  { fs, clock, directory, metrics }: SaveSnapshotDatabaseOptions,
   index: number,
   blocks: AsyncIterable<Buffer>,
 ): Promise<void> {
+  const started = clock.monotonicMillis();
   const path = join(directory, snapshotDatabaseName(index));
   const partPath = await freeName(fs, directory, index);
   const file = await fs.open(partPath, { write: true, exclusive: true, mode: 0o600 });
   try {
     try {
       await writeAll(file, blocks);
+      const syncStarted = clock.monotonicMillis();
       await file.sync();
+      metrics?.syncSeconds.observe((clock.monotonicMillis() - syncStarted) / 1000);
     } finally {
       await file.close();
     }
@@ -34,6 +52,7 @@ export async function saveSnapshotDatabase(
     throw error;
   }
   await fs.syncDirectory(directory);
+  metrics?.saveSeconds.observe((clock.monotonicMillis() - started) / 1000);
 }
 
 /** A leader that was thought lost may still be sending when the next one begins to. */
