@@ -302,7 +302,9 @@ async function join(
   alarms.restore();
   const auth = new AuthStore({ ...options.auth, backend });
   auth.restore();
-  const confState = startingConfiguration(cluster, consistentIndex.storedConfState(), logger);
+  // Whoever is forced to be alone votes, whatever the others went by.
+  const applied = options.forcesNewCluster === true ? undefined : consistentIndex.storedConfState();
+  const confState = startingConfiguration(cluster, applied, logger);
   const storage = log.storage(confState);
   const wal = await log.wal();
   try {
