@@ -49,8 +49,9 @@ export class ClusterProcesses {
     await Promise.all(this.#members.map((member) => member.start()));
   }
 
+  /** One after the other: a leader that goes waits for another one that stays. */
   async stop(): Promise<void> {
-    await Promise.all(this.#members.map((member) => member.stop()));
+    for (const member of this.#members) await member.stop();
   }
 
   /** Kills the processes without waiting for their end. */

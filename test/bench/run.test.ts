@@ -7,6 +7,8 @@ import type { Figure } from '../../bench/results.js';
 import { hasRealEtcd } from '../support/real-etcd.js';
 import { tempDir } from '../support/temp-dir.js';
 
+/** Three members start twice and carry out four workloads. */
+const TIMEOUT_MILLIS = 120_000;
 const RUN = fileURLToPath(new URL('../../bench/run.js', import.meta.url));
 
 describe.skipIf(!hasRealEtcd)('npm run bench', () => {
