@@ -72,6 +72,26 @@ describe.skipIf(!hasRealEtcd)('two of ours and a real 3.4', () => {
   );
 
   it(
+    'go up when the 3.4 has left, and keep that after a restart',
+    async () => {
+      const started = await mixed(['--strict-reconfig-check=false']);
+      const { cluster, ours, real } = started;
+      await requireVersion(started, '3.4.0');
+      for (const member of ours) expect((await member.status()).storageVersion).toBe('');
+      await cluster.shrink(cluster.client(ours), real);
+      await requireVersion(started, '3.7.0');
+      for (const member of ours) expect((await member.status()).storageVersion).toBe('3.7.0');
+      for (const member of ours) {
+        await member.end('SIGKILL');
+        member.start();
+        await member.untilServing();
+      }
+      await requireVersion(started, '3.7.0');
+    },
+    TEST_MILLIS,
+  );
+
+  it(
     'keep from the log what 3.4 can not apply',
     async () => {
       const started = await mixed();
