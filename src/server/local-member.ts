@@ -73,6 +73,8 @@ export class LocalMember {
   /** The term in which this member's leadership was confirmed by an applied entry; 0: never. */
   #confirmedTerm = 0;
   readonly #firstCommitListeners = new Set<() => void>();
+  /** Until the end of a member that was removed. */
+  #removedStop: Timer | undefined;
   #stopping: Promise<void> | undefined;
   #stopError: EtcdError | undefined;
 
@@ -340,6 +342,7 @@ export class LocalMember {
 
   async #stop(): Promise<void> {
     const error = this.#refuseAll();
+    this.#removedStop?.cancel();
     this.leases.stop();
     await this.#peers.stop();
     await this.#loop.stop(error);
@@ -361,6 +364,7 @@ export class LocalMember {
     this.#stopError ??= etcdError('Stopped');
     const error = this.#stopError;
     this.#pending.close(error);
+    this.#changes.close(error);
     this.#leadership.close(error);
     return error;
   }
@@ -548,7 +552,9 @@ export class LocalMember {
 
   /** The others should hear of its last messages before it goes. */
   #stopAsRemoved(): void {
-    this.#parts.clock.setTimer(REMOVED_STOP_MILLIS, () => this.#fail(new MemberRemovedError()));
+    this.#removedStop ??= this.#parts.clock.setTimer(REMOVED_STOP_MILLIS, () =>
+      this.#fail(new MemberRemovedError()),
+    );
   }
 
   /**

@@ -21,12 +21,18 @@ export interface MembershipChangesOptions {
   readonly onChange: (change: ConfChange) => void;
 }
 
+interface ChangeAnswer {
+  readonly index: number;
+  readonly answer: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Changes of the membership on their way through the log and into it. */
 export class MembershipChanges {
   readonly #options: MembershipChangesOptions;
   #confState: ConfState;
   /** Answers that wait until Raft has gone past their changes. */
-  #answers: { readonly index: number; readonly answer: () => void }[] = [];
+  #answers: ChangeAnswer[] = [];
 
   constructor(options: MembershipChangesOptions, confState: ConfState) {
     this.#options = options;
@@ -75,6 +81,13 @@ export class MembershipChanges {
     for (const { index, answer } of answers) if (index <= applied) answer();
   }
 
+  /** Answers those whose change Raft will never be past. */
+  close(error: unknown): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    for (const { reject } of answers) reject(error);
+  }
+
   /** Until Raft is past a change it refuses the next one, so nobody is told earlier. */
   #answer(index: number, id: bigint, refusal: Error | undefined): void {
     const waiting = this.#options.pending.take(id);
@@ -84,6 +97,6 @@ export class MembershipChanges {
       if (refusal === undefined) waiting.resolve(members);
       else waiting.reject(refusal);
     };
-    this.#answers.push({ index, answer });
+    this.#answers.push({ index, answer, reject: (error) => waiting.reject(error) });
   }
 }

@@ -45,6 +45,7 @@ export type MemberOverrides = Partial<
   Pick<
     OpenMemberOptions,
     | 'clock'
+    | 'random'
     | 'logger'
     | 'openBackend'
     | 'onFatal'

@@ -1,5 +1,7 @@
 import { ETCD_VERSION } from '../../src/base/version.js';
+import type { Clock } from '../../src/platform/clock.js';
 import { nodeClock } from '../../src/platform/node-clock.js';
+import { seededRandom } from '../../src/platform/seeded-random.js';
 import type { OpenedMember, OpenMemberOptions } from '../../src/server/bootstrap/open-member.js';
 import type { LocalMember } from '../../src/server/local-member.js';
 import type { PeerCalls } from '../../src/server/peer/peer-calls.js';
@@ -79,6 +81,7 @@ export class MemoryCluster {
   readonly #running = new Map<string, OpenedMember>();
   readonly #peerUrls: ReadonlyMap<string, readonly string[]>;
   readonly #settings: Partial<OpenMemberOptions['settings']>;
+  readonly #clock: Clock;
   /** Questions between the members, answered by the ones that run. */
   readonly #calls: PeerCalls = {
     ...lonelyCalls,
@@ -99,7 +102,12 @@ export class MemoryCluster {
   /** What ended members, by name. */
   readonly failures = new Map<string, unknown>();
 
-  constructor(names: readonly string[], settings: Partial<OpenMemberOptions['settings']> = {}) {
+  constructor(
+    names: readonly string[],
+    settings: Partial<OpenMemberOptions['settings']> = {},
+    clock: Clock = nodeClock,
+  ) {
+    this.#clock = clock;
     this.#peerUrls = new Map(names.map((name) => [name, [`http://${name}:2380`]]));
     this.#settings = { heartbeatMillis: 10, ...settings };
   }
@@ -108,7 +116,9 @@ export class MemoryCluster {
     const disks = this.#disks.get(name) ?? newDisks();
     this.#disks.set(name, disks);
     const opened = await openInMemory(disks, this.#settings, {
-      clock: nodeClock,
+      clock: this.#clock,
+      // Members that draw the same election timeouts campaign at the same time, again and again.
+      random: seededRandom([...this.#peerUrls.keys()].indexOf(name)),
       createTransport: this.network.createTransport,
       calls: this.#calls,
       initialCluster: {

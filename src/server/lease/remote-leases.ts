@@ -1,6 +1,5 @@
 import type { Clock } from '../../platform/clock.js';
 import { etcdError, isEtcdError } from '../../proto/errors.js';
-import { NONE } from '../../raft/types.js';
 import type { Leadership } from '../leadership.js';
 import type { Cluster } from '../membership/cluster.js';
 import type { PeerCalls } from '../peer/peer-calls.js';
@@ -37,7 +36,7 @@ export class RemoteLeases {
 
   /**
    * @returns the granted TTL, seconds
-   * @throws EtcdError LeaseNotFound, NoLeader, Timeout, Canceled
+   * @throws EtcdError LeaseNotFound, NoLeader, Timeout, Canceled, Stopped
    */
   renew(id: bigint, signal: AbortSignal): Promise<number> {
     const { calls } = this.#options;
@@ -46,7 +45,7 @@ export class RemoteLeases {
 
   /**
    * Undefined: there is no such lease.
-   * @throws EtcdError NoLeader, Timeout
+   * @throws EtcdError NoLeader, Timeout, Stopped
    */
   async timeToLive(id: bigint, wantsKeys: boolean): Promise<LeaseTime | undefined> {
     const { calls } = this.#options;
@@ -80,10 +79,10 @@ export class RemoteLeases {
     }
   }
 
-  /** @throws EtcdError NoLeader if there is none for an election timeout */
+  /** @throws EtcdError Stopped; NoLeader if there is none for an election timeout */
   async #leaderUrls(): Promise<readonly string[]> {
     const { cluster, leadership, electionMillis } = this.#options;
-    if (leadership.leader === NONE) await leadership.whenAny(electionMillis);
+    await leadership.whenAny(electionMillis);
     const leader = cluster.member(leadership.leader);
     if (leader === undefined) throw etcdError('NoLeader');
     return leader.peerUrls;
