@@ -20,7 +20,7 @@ const SNAPSHOT_COUNT = 500;
 const BEHIND = 7000;
 const FLAGS = ['--unsafe-no-fsync', `--snapshot-count=${SNAPSHOT_COUNT}`];
 
-/** Each member leads, and is killed while it does; writes go on through all that live. */
+/** Each member leads, and is killed or cut off while it does; writes go on through the others. */
 async function leadAndDie(cluster: ClusterProcesses): Promise<string> {
   const load = testLoad(cluster);
   load.add(clientWriter(cluster.client()));
@@ -35,6 +35,13 @@ async function leadAndDie(cluster: ClusterProcesses): Promise<string> {
     member.start();
     await member.untilServing();
     await untilWritten(cluster, load, WRITES);
+    if (cluster.network === undefined) continue;
+    await cluster.moveLeader(member);
+    cluster.network.isolate(member.name, member.kind === 'ours' ? 'broken' : 'silent');
+    await cluster.untilLed(others, member);
+    await untilWritten(cluster, load, WRITES);
+    cluster.network.heal();
+    await member.untilServing();
   }
   return finishLoad(cluster, load);
 }
@@ -78,7 +85,7 @@ describe.skipIf(!hasRealEtcd)('two real members and one of ours', () => {
   it(
     'elect, replicate and survive each other, formed together',
     async () => {
-      const cluster = await testCluster({ kinds: 'rro', flags: FLAGS });
+      const cluster = await testCluster({ kinds: 'rro', flags: FLAGS, hasNetwork: true });
       console.info(`formed together: ${await leadAndDie(cluster)}`);
     },
     TEST_MILLIS,
@@ -116,6 +123,46 @@ describe.skipIf(!hasRealEtcd)('two real members and one of ours', () => {
       await cluster.moveLeader(other);
       const { revision, hash } = await cluster.requireEqualHashes();
       console.info(`snapshots both ways: revision ${revision}, hash ${hash}`);
+    },
+    TEST_MILLIS,
+  );
+
+  it(
+    'keep leases alive for each other, and let them end',
+    async () => {
+      const cluster = await testCluster({ kinds: 'rro', flags: FLAGS });
+      let next = 0n;
+      for (const leader of cluster.members) {
+        await cluster.moveLeader(leader);
+        for (const { client, name } of cluster.members) {
+          const ID = ++next;
+          await client.lease.grant({ ID, TTL: 60 });
+          await client.kv.put({ key: Buffer.from(`${ID}`), value: Buffer.from(name), lease: ID });
+          for (const other of cluster.members) {
+            const { TTL } = await other.client.lease.keepAliveOnce(ID);
+            expect(TTL).toBe(60);
+            const { keys, grantedTTL } = await other.client.lease.timeToLive({ ID, keys: true });
+            expect({ keys: keys.map(String), grantedTTL }).toEqual({
+              keys: [`${ID}`],
+              grantedTTL: 60,
+            });
+          }
+        }
+      }
+      const ours = cluster.members.find(({ kind }) => kind === 'ours');
+      if (ours === undefined) throw new Error('ours is missing');
+      for (const leader of [ours, cluster.members.find((member) => member !== ours) ?? ours]) {
+        await cluster.moveLeader(leader);
+        const ID = ++next;
+        await ours.client.lease.grant({ ID, TTL: 1 });
+        const key = Buffer.from(`${ID}`);
+        await ours.client.kv.put({ key, value: Buffer.from('short'), lease: ID });
+        await cluster.until('the lease has ended', async () => {
+          const { kvs } = await ours.client.kv.range({ key });
+          return kvs.length === 0;
+        });
+      }
+      await cluster.requireEqualHashes();
     },
     TEST_MILLIS,
   );

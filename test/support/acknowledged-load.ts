@@ -74,6 +74,11 @@ export class AcknowledgedLoad {
     return this.#acknowledged.size;
   }
 
+  /** Key and revision of each acknowledged write. */
+  get acknowledged(): ReadonlyMap<string, number> {
+    return this.#acknowledged;
+  }
+
   get unansweredCount(): number {
     return this.#unanswered.size;
   }

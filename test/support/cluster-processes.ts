@@ -38,8 +38,8 @@ export interface ClusterPlan {
 }
 
 /** Election timeout of all members, ms. */
-export const ELECTION_MILLIS = 500;
-const TIMING = ['--heartbeat-interval=50', `--election-timeout=${ELECTION_MILLIS}`];
+export const ELECTION_MILLIS = 600;
+const TIMING = ['--heartbeat-interval=60', `--election-timeout=${ELECTION_MILLIS}`];
 
 /** One member in a process of its own, which can be killed and started again. */
 export class ClusterMember {

@@ -166,6 +166,7 @@ export class PeerNetwork {
             link.pass(relay);
           });
         });
+        // A dialer that goes away must not leave the peer writing to nobody.
         response.once('close', () => forwarded.destroy());
         await Promise.all([pipeline(request, new Gate(link), forwarded), answered]);
       })

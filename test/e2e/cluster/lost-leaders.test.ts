@@ -1,13 +1,18 @@
-import { expect, it, onTestFinished } from 'vitest';
-import { AcknowledgedLoad, clientWriter, etcdctlWriter } from '../../support/acknowledged-load.js';
+import { expect, it } from 'vitest';
+import {
+  type AcknowledgedLoad,
+  clientWriter,
+  etcdctlWriter,
+} from '../../support/acknowledged-load.js';
 import {
   type ClusterMember,
-  ClusterProcesses,
+  type ClusterProcesses,
   ELECTION_MILLIS,
 } from '../../support/cluster-processes.js';
+import { finishLoad, testCluster, testLoad, untilWritten } from '../../support/cluster-test.js';
 import type { PeerNetwork } from '../../support/peer-network.js';
 import { hasRealEtcd } from '../../support/real-etcd.js';
-import { tempDir } from '../../support/temp-dir.js';
+import { RecordedWatch } from '../../support/recorded-watch.js';
 
 const ROUNDS = Number(process.env.ETCDKIT_CLUSTER_ROUNDS ?? 20);
 const CUTS = Math.ceil((2 * ROUNDS) / 5);
@@ -17,20 +22,11 @@ const LOST_ELECTION_BOUND = 2 * ELECTION_MILLIS;
 /** Acknowledgements that each round waits for after it has a leader. */
 const WRITES_PER_ROUND = 50;
 
-async function startCluster(hasNetwork: boolean): Promise<ClusterProcesses> {
-  const directory = await tempDir();
-  const cluster = await ClusterProcesses.start(directory, { kinds: 'ooo', hasNetwork });
-  onTestFinished(() => cluster.stop());
-  return cluster;
-}
-
-/** Our client writes, and the real etcdctl does. */
+/** Our client writes through each member and through all, and the real etcdctl does. */
 function startLoad(cluster: ClusterProcesses): AcknowledgedLoad {
-  const load = new AcknowledgedLoad('load/');
-  onTestFinished(() => load.stop());
-  for (const member of cluster.members) load.add(clientWriter(member.client), 2);
+  const load = testLoad(cluster);
   load.add(clientWriter(cluster.client()), 2);
-  if (hasRealEtcd) load.add(etcdctlWriter(cluster.endpoints), 2);
+  if (hasRealEtcd) load.add(etcdctlWriter(cluster.endpoints));
   return load;
 }
 
@@ -53,38 +49,28 @@ async function loseLeader(
   return millis;
 }
 
-async function untilWritten(cluster: ClusterProcesses, load: AcknowledgedLoad): Promise<void> {
-  const goal = load.acknowledgedCount + WRITES_PER_ROUND;
-  await cluster.until('writes go on', async () => load.acknowledgedCount >= goal);
-}
-
-async function finish(cluster: ClusterProcesses, load: AcknowledgedLoad): Promise<string> {
-  await load.stop();
-  const { revision, hash } = await cluster.requireEqualHashes();
-  for (const { client } of cluster.members) await load.verify(client);
-  return `${load.acknowledgedCount} writes acknowledged, ${load.unansweredCount} not; revision ${revision}, hash ${hash}`;
-}
-
 function summary(millis: readonly number[]): string {
   const sorted = [...millis].sort((a, b) => a - b).map(Math.round);
   return `new leader after ${sorted[0]} to ${sorted.at(-1)} ms, median ${sorted[sorted.length >> 1]}`;
 }
 
 it(
-  `loses no acknowledged write though ${ROUNDS} leaders are killed`,
+  `loses no acknowledged write, and no event, though ${ROUNDS} leaders are killed`,
   async () => {
-    const cluster = await startCluster(false);
+    const cluster = await testCluster({ kinds: 'ooo' });
     const load = startLoad(cluster);
+    const watch = new RecordedWatch(cluster.client(), 'load/');
     const millis: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const leader = await cluster.leader();
-      await untilWritten(cluster, load);
+      await untilWritten(cluster, load, WRITES_PER_ROUND);
       millis.push(await loseLeader(cluster, leader, () => leader.end('SIGKILL')));
-      await untilWritten(cluster, load);
+      await untilWritten(cluster, load, WRITES_PER_ROUND);
       leader.start();
       await leader.untilServing();
     }
-    const end = await finish(cluster, load);
+    const end = await finishLoad(cluster, load);
+    await watch.verify(load.acknowledged);
     console.info(`${ROUNDS} kills: ${summary(millis)}; ${end}`);
   },
   60_000 + ROUNDS * 10_000,
@@ -116,18 +102,19 @@ const WAYS: readonly [Way, ...Way[]] = [
 ];
 
 it(
-  `loses no acknowledged write though ${CUTS} leaders are cut off`,
+  `loses no acknowledged write, and no event, though ${CUTS} leaders are cut off`,
   async () => {
-    const cluster = await startCluster(true);
+    const cluster = await testCluster({ kinds: 'ooo', hasNetwork: true });
     const { network } = cluster;
     if (network === undefined) throw new Error('there is no network');
     const load = startLoad(cluster);
+    const watch = new RecordedWatch(cluster.client(), 'load/');
     const millis: number[] = [];
     for (let round = 0; round < CUTS; round++) {
       const leader = await cluster.leader();
       const others = cluster.members.filter((member) => member !== leader);
       const { cut, boundMillis } = WAYS[round % WAYS.length] ?? WAYS[0];
-      await untilWritten(cluster, load);
+      await untilWritten(cluster, load, WRITES_PER_ROUND);
       const lose = async () =>
         cut(
           network,
@@ -135,11 +122,12 @@ it(
           others.map(({ name }) => name),
         );
       millis.push(await loseLeader(cluster, leader, lose, boundMillis));
-      await untilWritten(cluster, load);
+      await untilWritten(cluster, load, WRITES_PER_ROUND);
       network.heal();
       await leader.untilServing();
     }
-    const end = await finish(cluster, load);
+    const end = await finishLoad(cluster, load);
+    await watch.verify(load.acknowledged);
     console.info(`${CUTS} cuts: ${summary(millis)}; ${end}`);
   },
   60_000 + CUTS * 10_000,
