@@ -72,6 +72,26 @@ describe.skipIf(!hasRealEtcd)('two of ours and a real 3.4', () => {
   );
 
   it(
+    'write for the 3.4 while it is away, too',
+    async () => {
+      const started = await mixed();
+      const { cluster, ours, real } = started;
+      await requireVersion(started, '3.4.0');
+      await real.end('SIGKILL');
+      for (const member of ours) {
+        await member.end('SIGKILL');
+        member.start();
+      }
+      await Promise.all(ours.map((member) => member.untilServing()));
+      real.start();
+      await real.untilServing();
+      await cluster.requireEqualHashes();
+      expect(real.log).not.toContain('panic');
+    },
+    TEST_MILLIS,
+  );
+
+  it(
     'go up when the 3.4 has left, and keep that after a restart',
     async () => {
       const started = await mixed(['--strict-reconfig-check=false']);

@@ -23,8 +23,6 @@ export type EntryForm = 'v2' | 'v3';
 
 /** The first release that reads the v3 form. Trap: 3.4 ends with a panic on it. */
 const FIRST_WITH_V3 = { major: 3, minor: 5 };
-/** The first release that ends with a panic on the v2 form. */
-const FIRST_WITHOUT_V2 = { major: 3, minor: 7 };
 /** The cluster version that says nothing but that somebody could not be asked. */
 const UNDECIDED = { major: 3, minor: 0 };
 
@@ -42,7 +40,7 @@ export function entryForm(
   const known = peers.map(parseRelease).filter((release) => release !== undefined);
   // Beside a 3.4 those that say 3.7 are of our kind, which reads both: a real one would not be there.
   if (known.some((release) => compareReleases(release, FIRST_WITH_V3) < 0)) return 'v2';
-  if (known.some((release) => compareReleases(release, FIRST_WITHOUT_V2) >= 0)) return 'v3';
+  // Trap: a real 3.7 ends with a panic on the v2 form, so that must not be chosen without a reason.
   // Whoever could not be asked may be as old as the cluster says.
   const isOpen = known.length < peers.length && compareReleases(cluster, UNDECIDED) > 0;
   return isOpen ? 'v2' : 'v3';

@@ -31,6 +31,8 @@ describe('the form of attributes and versions', () => {
     ['3.4.0', ['3.4.23', '3.5.30'], 'v2'],
     ['3.4.0', [undefined, undefined], 'v2'],
     ['3.4.0', ['3.5.1', undefined], 'v2'],
+    // One of ours beside a 3.4 that is away.
+    ['3.4.0', ['3.7.1', undefined], 'v2'],
     ['3.4.0', ['3.5.1', '3.6.0'], 'v3'],
     ['3.0.0', ['3.4.23', undefined], 'v2'],
     [undefined, ['3.4.23', '3.6.1'], 'v2'],
