@@ -24,12 +24,13 @@ const TRAPS = [
   MessageType.App,
   MessageType.AppResp,
   MessageType.Snap,
+  MessageType.Snap,
   MessageType.TimeoutNow,
   MessageType.ReadIndexResp,
 ] as const;
 
-/** Longest time between such a message and the crash, ms. */
-const TRAP_MILLIS = 20;
+/** Longest times between such a message and the crash, ms. */
+const TRAP_MILLIS = [0, 20, 1000] as const;
 
 /** The next member that sends such a message, or gets one, crashes. */
 interface Trap {
@@ -76,7 +77,7 @@ export class Faults {
     const member = members().find((other) => other.id === id);
     if (member === undefined) return;
     // What else it does in this turn it still does, and perhaps something of what follows.
-    const delay = random.integer(2) === 0 ? 0 : random.float() * TRAP_MILLIS;
+    const delay = random.float() * this.#pick(TRAP_MILLIS);
     scheduler.schedule(delay, WORLD, () => this.#crash(member, this.#crashMode()));
   }
 

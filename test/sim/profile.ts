@@ -73,9 +73,9 @@ function some<Item>(random: Random, items: readonly Item[]): Item[] {
 /** Draws a profile. */
 export function profileOf(seed: number, random: Random): Profile {
   const members = pick(random, [1, 3, 3, 3, 3, 3, 5]);
-  const isSmall = chance(random, 50);
-  // Few worlds are as busy: each takes the time of ten others.
-  const isBusy = chance(random, 4);
+  // Few worlds are as busy: each takes the time of ten others. There snapshots meet.
+  const isBusy = chance(random, 6);
+  const isSmall = isBusy || chance(random, 50);
   return {
     seed,
     members,
@@ -87,10 +87,10 @@ export function profileOf(seed: number, random: Random): Profile {
     heartbeatMillis: pick(random, [50, 100]),
     electionTicks: pick(random, [2, 3, 5, 10]),
     preVote: chance(random, 75),
-    snapshotCount: isSmall ? 5 + random.integer(50) : 10_000,
+    snapshotCount: isSmall ? 5 + random.integer(isBusy ? 15 : 50) : 10_000,
     snapshotCatchUpEntries: isSmall ? random.integer(20) : 5000,
     walSegmentBytes: pick(random, [4096, 16_384, 262_144]),
-    faults: chance(random, 5) ? [] : some(random, faultsFor(members)).flatMap(weighted),
+    faults: chance(random, 5) ? [] : faultsOf(random, members, isBusy),
     faultMillis: pick(random, [300, 1000, 2500]),
     crashModes: some(random, ['keep', 'lose', 'tear', 'garble'] as const),
     clockDrift: chance(random, 30) ? 0.05 : 0,
@@ -106,6 +106,11 @@ export function profileOf(seed: number, random: Random): Profile {
 function faultsFor(members: number): readonly Fault[] {
   if (members > 1) return FAULTS;
   return ['crash', 'pause', 'slow-disk', 'broken-disk', 'full-disk', 'stop', 'wall-clock'];
+}
+
+function faultsOf(random: Random, members: number, isBusy: boolean): readonly Fault[] {
+  const faults = some(random, faultsFor(members)).flatMap(weighted);
+  return isBusy ? [...faults, 'slow-disk', 'crash', 'crash-at-message'] : faults;
 }
 
 /** A change of the members takes several faults of its kind until it is complete. */
