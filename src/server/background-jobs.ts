@@ -44,6 +44,7 @@ export function backgroundJobs(options: BackgroundJobsOptions): BackgroundJob[] 
       maxSnapshots: config.maxSnapshotFiles,
       maxWals: config.maxWalFiles,
       holdsSegment: (name) => member.holdsLogSegment(name),
+      appliedIndex: () => member.appliedIndex,
     }),
     new LeaderLoss({
       clock,

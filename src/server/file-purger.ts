@@ -1,7 +1,7 @@
 import type { Logger } from '../base/logger.js';
 import type { Clock, Timer } from '../platform/clock.js';
 import type { Fs } from '../platform/fs.js';
-import { purgeOldest } from '../storage/wal/purge.js';
+import { purgeOldest, snapshotDatabaseIndex } from '../storage/wal/purge.js';
 
 /** Time between looks for files to delete, ms (reference: formats 1.10). */
 const PURGE_INTERVAL_MILLIS = 30_000;
@@ -17,6 +17,8 @@ export interface FilePurgerOptions {
   readonly maxWals: number;
   /** Whether the log still needs a segment. */
   readonly holdsSegment: (name: string) => boolean;
+  /** The last entry that is applied. */
+  readonly appliedIndex: () => number;
 }
 
 /** Deletes old snapshots and log segments that nothing needs any more. */
@@ -51,7 +53,11 @@ export class FilePurger {
 
   async #purge(): Promise<void> {
     const { fs, logger, snapDirectory, walDirectory, maxSnapshots, maxWals } = this.#options;
-    await purgeOldest(fs, snapDirectory, { suffix: '.snap.db', max: maxSnapshots, logger });
+    // Trap: the log may know already of a snapshot whose database is to be installed. Without it, the
+    // member could never start again.
+    const isHeld = (name: string): boolean =>
+      (snapshotDatabaseIndex(name) ?? 0) > this.#options.appliedIndex();
+    await purgeOldest(fs, snapDirectory, { suffix: '.snap.db', max: maxSnapshots, isHeld, logger });
     await purgeOldest(fs, snapDirectory, { suffix: '.snap', max: maxSnapshots, logger });
     await purgeOldest(fs, walDirectory, {
       suffix: '.wal',

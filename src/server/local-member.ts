@@ -458,6 +458,7 @@ export class LocalMember {
         confState: () => this.#changes.confState,
         needsLog: () => this.#peers.needsLog,
         captureFile: snapshotFiles.capture,
+        releaseDatabases: snapshotFiles.releaseDatabases,
         whenCommitSaved: (index) => this.#loop.whenCommitSaved(index),
         onFatal: (error) => this.#fail(error),
       },

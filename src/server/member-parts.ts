@@ -56,6 +56,8 @@ export interface SnapshotFiles {
   readonly save: (snapshot: Snapshot) => Promise<void>;
   /** Makes the database that comes with one durable. */
   readonly saveDatabase: (index: number, blocks: AsyncIterable<Buffer>) => Promise<void>;
+  /** Removes the databases of snapshots before `index`, which nothing needs any more. */
+  readonly releaseDatabases: (index: number) => Promise<unknown>;
   /** Replaces the replicated state by that of such a database. */
   readonly install: (snapshot: Snapshot) => Promise<void>;
 }

@@ -470,6 +470,7 @@ function snapshotFiles(
     },
     save: (snapshot) => snapshotter.save(snapshot),
     saveDatabase: (index, blocks) => saveSnapshotDatabase(database, index, blocks),
+    releaseDatabases: (index) => removeSnapshotDatabasesBefore(fs, directory, index),
     async install(snapshot) {
       await replaceState(parts, await snapshotter.databasePath(snapshot.index), snapshot);
       parts.consistentIndex.setConfState(encodeConfState(snapshot.confState));

@@ -34,6 +34,8 @@ export interface DiskSnapshotsOptions {
    * durable when that resolves.
    */
   readonly captureFile: (point: SnapshotPoint) => () => Promise<void>;
+  /** Removes the databases that leaders sent with snapshots before `index`. */
+  readonly releaseDatabases: (index: number) => Promise<unknown>;
   /** Resolves when the log on disk says that the entry at `index` is committed. */
   readonly whenCommitSaved: (index: number) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
@@ -120,6 +122,7 @@ export class DiskSnapshots {
     await this.#options.whenCommitSaved(index);
     await wal.saveSnapshot(point);
     wal.releaseTo(index);
+    await this.#options.releaseDatabases(index);
     this.#lastIndex = index;
     logger.info('saved snapshot to disk', { 'snapshot-index': index });
   }

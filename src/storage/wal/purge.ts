@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Logger, silentLogger } from '../../base/logger.js';
+import { isErrno } from '../../platform/errno.js';
 import type { Fs } from '../../platform/fs.js';
 
 export interface PurgeOptions {
@@ -31,7 +32,7 @@ export async function purgeOldest(
   for (const name of names.slice(0, Math.max(0, names.length - max))) {
     if (isHeld?.(name)) break;
     const path = join(directory, name);
-    await fs.remove(path);
+    if (!(await removeIfThere(fs, path))) continue;
     logger.info('purged', { path });
     removed.push(name);
   }
@@ -39,6 +40,12 @@ export async function purgeOldest(
 }
 
 const SNAPSHOT_DATABASE = /^([0-9a-f]{1,16})\.snap\.db$/;
+
+/** Index of the snapshot that a database received from a leader belongs to; undefined: it is none. */
+export function snapshotDatabaseIndex(name: string): number | undefined {
+  const hex = SNAPSHOT_DATABASE.exec(name)?.[1];
+  return hex === undefined ? undefined : Number(`0x${hex}`);
+}
 
 /**
  * Deletes the databases received from leaders that are older than the snapshot at `index`, and
@@ -52,12 +59,22 @@ export async function removeSnapshotDatabasesBefore(
 ): Promise<string[]> {
   const removed: string[] = [];
   for (const name of await fs.readDirectory(snapDirectory)) {
-    const hex = SNAPSHOT_DATABASE.exec(name)?.[1];
-    if (hex === undefined || BigInt(`0x${hex}`) >= BigInt(index)) continue;
+    if ((snapshotDatabaseIndex(name) ?? index) >= index) continue;
     const path = join(snapDirectory, name);
-    await fs.remove(path);
+    if (!(await removeIfThere(fs, path))) continue;
     logger.info('released snapshot database', { path });
     removed.push(name);
   }
   return removed;
+}
+
+/** False: somebody else removed it before. */
+async function removeIfThere(fs: Fs, path: string): Promise<boolean> {
+  try {
+    await fs.remove(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
 }
