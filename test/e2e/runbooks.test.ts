@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { binaryPath } from '../support/binary.js';
-import { stablePort } from '../support/cluster-processes.js';
 import { hasRealEtcd } from '../support/real-etcd.js';
+import { stablePort } from '../support/stable-port.js';
 
 const run = promisify(execFile);
 const TIMEOUT_MILLIS = 60_000;

@@ -1,26 +1,21 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { Client } from '../../src/client/client.js';
-import type { StatusResponse } from '../../src/proto/gen/etcdserverpb/rpc.js';
-import { binaryPath } from './binary.js';
+import {
+  ClusterMember,
+  GaveUp,
+  type MemberKind,
+  QUESTION_MILLIS,
+  until,
+} from './cluster-member.js';
 import { PeerNetwork } from './peer-network.js';
+import { stablePort } from './stable-port.js';
 
-const REAL_ETCD = '/usr/bin/etcd';
+export { ClusterMember, type MemberKind, until } from './cluster-member.js';
+
 const REAL_ETCDCTL = '/usr/bin/etcdctl';
-/** What takes longer than this does not happen any more, ms. */
-const PATIENCE_MILLIS = 30_000;
-const POLL_MILLIS = 10;
-/** Bound of one question of the tests to one member, ms. */
-const QUESTION_MILLIS = 2000;
-/** Lines of each member's log that a failure shows. */
-const SHOWN_LINES = 40;
-/** Below the ports that the system gives to outgoing connections, so that a killed member's stay free. */
-const PORTS = { lowest: 12_000, count: 20_000 };
-
-export type MemberKind = 'ours' | 'real';
 
 export interface ClusterPlan {
   /** One letter a member: `o` is ours, `r` a real one. */
@@ -40,152 +35,6 @@ export interface ClusterPlan {
 /** Election timeout of all members, ms. */
 export const ELECTION_MILLIS = 600;
 const TIMING = ['--heartbeat-interval=60', `--election-timeout=${ELECTION_MILLIS}`];
-
-/** One member in a process of its own, which can be killed and started again. */
-export class ClusterMember {
-  readonly name: string;
-  readonly kind: MemberKind;
-  readonly dataDir: string;
-  /** `127.0.0.1:<port>` for clients. */
-  readonly endpoint: string;
-  /** The URL that peers use. */
-  readonly peerUrl: string;
-  readonly #flags: readonly string[];
-  #child: ChildProcess | undefined;
-  #exit: Promise<number | NodeJS.Signals> = Promise.resolve(0);
-  #client: Client | undefined;
-  #id: bigint | undefined;
-  /** All that it wrote, over all its lives. */
-  log = '';
-
-  constructor(
-    own: Pick<ClusterMember, 'name' | 'kind' | 'dataDir' | 'endpoint' | 'peerUrl'>,
-    flags: readonly string[],
-  ) {
-    this.name = own.name;
-    this.kind = own.kind;
-    this.dataDir = own.dataDir;
-    this.endpoint = own.endpoint;
-    this.peerUrl = own.peerUrl;
-    this.#flags = flags;
-  }
-
-  get isRunning(): boolean {
-    return this.#child?.exitCode === null && this.#child.signalCode === null;
-  }
-
-  /** Exit code or signal, once the process has ended. */
-  get exit(): Promise<number | NodeJS.Signals> {
-    return this.#exit;
-  }
-
-  /** A client of this member alone. */
-  get client(): Client {
-    this.#client ??= new Client({ endpoints: [this.endpoint] });
-    return this.#client;
-  }
-
-  /** Known after the first {@link status}. */
-  get id(): bigint {
-    if (this.#id === undefined) throw new Error(`the id of ${this.name} is not known yet`);
-    return this.#id;
-  }
-
-  /** Starts the process and does not wait for anything. */
-  start(flags: readonly string[] = []): void {
-    if (this.isRunning) throw new Error(`${this.name} runs`);
-    const [program, ...leading] =
-      this.kind === 'real' ? [REAL_ETCD, '--logger=zap'] : [process.execPath, binaryPath('etcd')];
-    const child = spawn(program ?? '', [...leading, ...this.#flags, ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH ?? '' },
-    });
-    const hear = (chunk: Buffer): void => {
-      this.log += chunk.toString();
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    this.#exit = new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
-    });
-    this.#child = child;
-  }
-
-  /** Ends the process if it runs; its data stay. */
-  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | NodeJS.Signals> {
-    if (this.isRunning) this.#child?.kill(signal);
-    return this.#exit;
-  }
-
-  async status(): Promise<StatusResponse> {
-    const { client } = this;
-    const status = await client.maintenance.status({
-      deadlineMillis: client.deadlineIn(QUESTION_MILLIS),
-    });
-    this.#id = status.header?.memberId;
-    return status;
-  }
-
-  /** Waits until it serves linearizable reads. */
-  untilServing(): Promise<void> {
-    return this.until('serves', async () => {
-      const { client } = this;
-      const bounds = { deadlineMillis: client.deadlineIn(QUESTION_MILLIS) };
-      await client.kv.range({ key: Buffer.from('none') }, bounds);
-      await this.status();
-      return true;
-    });
-  }
-
-  /** Waits until the condition holds; one that cannot be decided does not hold. */
-  async until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-    const title = `${this.name} (${this.kind}) ${what}`;
-    const attempt = async (): Promise<boolean> => {
-      if (!this.isRunning) throw new GaveUp(`${title}: it ended with ${await this.#exit}`);
-      return holds();
-    };
-    await until(title, attempt).catch((error: Error) => {
-      throw new Error(`${error.message}\n${this.lastLines()}`);
-    });
-  }
-
-  lastLines(): string {
-    const lines = this.log.trimEnd().split('\n').slice(-SHOWN_LINES);
-    return [`--- log of ${this.name} (${this.kind})`, ...lines].join('\n');
-  }
-
-  async close(): Promise<void> {
-    this.#client?.close();
-    await this.end();
-  }
-}
-
-/** A reason to wait no longer. */
-class GaveUp extends Error {}
-
-/** Waits until a condition holds; one that rejects does not hold yet. */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  patienceMillis = PATIENCE_MILLIS,
-): Promise<void> {
-  const end = performance.now() + patienceMillis;
-  let last: unknown;
-  for (;;) {
-    try {
-      if (await holds()) return;
-      last = undefined;
-    } catch (error) {
-      if (error instanceof GaveUp) throw error;
-      last = error;
-    }
-    if (performance.now() > end) {
-      throw new Error(`waited in vain until ${what}${last === undefined ? '' : `: ${last}`}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
-  }
-}
 
 /** What a new member is told of its cluster. */
 interface InitialState {
@@ -431,24 +280,4 @@ export class ClusterProcesses {
 
 export function initialFlags({ cluster, state }: InitialState): string[] {
   return [`--initial-cluster=${cluster}`, `--initial-cluster-state=${state}`];
-}
-
-const taken = new Set<number>();
-
-/** A port that nobody listens on, and that stays free while its member is down. */
-export async function stablePort(): Promise<number> {
-  for (;;) {
-    const port = PORTS.lowest + Math.floor(Math.random() * PORTS.count);
-    if (taken.has(port) || !(await isFree(port))) continue;
-    taken.add(port);
-    return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
