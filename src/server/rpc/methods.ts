@@ -58,17 +58,6 @@ export function serverStreamMethod<Request, Response>(
   return { path, kind: 'serverStream', handle: serve };
 }
 
-/** A method that this build does not have, with an error that says so. */
-export function missingMethod(path: string, what: string): RpcMethod {
-  return {
-    path,
-    kind: 'unary',
-    handle() {
-      throw new RpcError(GrpcCode.Unimplemented, `etcdkit: ${what} is not supported yet`);
-    },
-  };
-}
-
 /** Waits until the peer has read what was sent, or is gone. */
 export function drained(stream: ServerStream, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

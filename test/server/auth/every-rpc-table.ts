@@ -140,7 +140,7 @@ export const ROWS: readonly Row[] = [
   row(maintenance.hashKV, {}, ...forAdmins()),
   row(maintenance.snapshot, {}, ...forAdmins()),
   row(maintenance.moveLeader, { targetID: 1n }, ...forAdmins('BadLeaderTransferee')),
-  row(maintenance.downgrade, {}, ...forAdmins()),
+  row(maintenance.downgrade, { version: '3.6' }, ...forAdmins()),
   row(auth.authEnable, {}, ...forAdmins()),
   row(auth.authDisable, {}, ...forAdmins('')),
   row(auth.authStatus, {}, ...forAll()),
@@ -172,9 +172,6 @@ export const ROWS: readonly Row[] = [
   row(health.watch, {}, ...forAll()),
 ];
 
-/** What is not served yet says so to everybody; the rows tell what it will answer. */
-const NOT_SERVED: ReadonlySet<string> = new Set([maintenance.downgrade.path]);
-
 /** Health knows no users at all, and a log-in needs none. */
 const NO_TOKEN_READ = /^\/grpc\.health\.|\/Authenticate$/;
 /** Locks and elections answer everything with the code Unknown. */
@@ -189,15 +186,10 @@ export function methodsWithoutRow(): string[] {
 /** What to call the test of each row, and the row. */
 export const NAMED_ROWS = ROWS.map((cells, index) => [index, cells[0].path, cells] as const);
 
-/** What a cell of the table comes to today. */
-export function expected([{ path }]: Row, cell: string): string {
-  return NOT_SERVED.has(path) ? 'Unimplemented' : cell;
-}
-
 /** What a row's call with a bad token comes to, whoever makes it. */
 export function refusalOf(row: Row): string {
   const [{ path }, , , , root] = row;
-  return expected(row, NO_TOKEN_READ.test(path) ? root : 'InvalidAuthToken');
+  return NO_TOKEN_READ.test(path) ? root : 'InvalidAuthToken';
 }
 
 /** A token of that user; by default as the server would sign it now. */
