@@ -26,6 +26,15 @@ export interface FileStat {
   readonly mode: number;
 }
 
+/** Options of {@link FileHandle.write}. */
+export interface WriteOptions {
+  /**
+   * Whether a short durable write to a disk that proved fast may hold up this thread: nothing else
+   * could go on meanwhile. Default false.
+   */
+  readonly mayBlock?: boolean;
+}
+
 /** An open file. Offsets and lengths are bytes. All methods reject with a Node `ErrnoException`. */
 export interface FileHandle {
   readonly path: string;
@@ -35,7 +44,7 @@ export interface FileHandle {
    * Writes all the bytes of `buffers`, one after another, from `position`. Not durable until a sync,
    * unless the file was opened with `durableWrites`. After an error any part may have been written.
    */
-  write(buffers: readonly Uint8Array[], position: number): Promise<void>;
+  write(buffers: readonly Uint8Array[], position: number, options?: WriteOptions): Promise<void>;
   /** Makes the data (and the length) durable: fdatasync. */
   datasync(): Promise<void>;
   /** Makes data and metadata durable: fsync. */

@@ -123,7 +123,10 @@ export class StreamWriter {
       connection.lastProgress = this.#context.clock.monotonicMillis();
     }
     const { response } = connection;
-    // All that is written in one turn leaves together: Node corks a chunked response by itself.
+    // Node would hold back a chunked response until the end of the turn, our own write to disk
+    // included, which goes on beside that of the peer.
+    const { socket } = response;
+    socket?.cork();
     for (const part of parts) {
       connection.openWrites++;
       response.write(part, () => {
@@ -131,6 +134,7 @@ export class StreamWriter {
         connection.lastProgress = this.#context.clock.monotonicMillis();
       });
     }
+    socket?.uncork();
   }
 
   /** Closes the connection that a new one takes the place of. */

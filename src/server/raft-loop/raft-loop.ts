@@ -455,7 +455,9 @@ export class RaftLoop {
       }
       for (const entry of append.entries) entries.push(entry);
     }
-    await this.#options.wal.save(hardState, entries);
+    // A follower's answer waits for its disk and for nothing else. A leader has more to do, and may
+    // commit by the word of the others before its own disk is ready.
+    await this.#options.wal.save(hardState, entries, { mayBlock: !this.#isLeader });
     if (snapshotIndex === undefined) return;
     // A snapshot may come without a new term or vote, for which alone the log would not be synced.
     await this.#options.wal.sync();

@@ -3,7 +3,7 @@ import { formatGoMillis } from '../../base/go-format.js';
 import { type Logger, silentLogger } from '../../base/logger.js';
 import { type Gauge, type Histogram, silentGauge, silentHistogram } from '../../base/metrics.js';
 import type { Clock } from '../../platform/clock.js';
-import type { FileHandle, Fs } from '../../platform/fs.js';
+import type { FileHandle, Fs, WriteOptions } from '../../platform/fs.js';
 import type { EntryFields } from '../../proto/hot/entry.js';
 import { createWalDirectory } from './create.js';
 import { NextSegment } from './next-segment.js';
@@ -157,8 +157,12 @@ export class WalWriter {
    *
    * @throws {WalError} the first failure of this writer
    */
-  save(hardState: HardState | undefined, entries: readonly EntryFields[]): Promise<void> {
-    return this.#inTurn(() => this.#save(hardState ?? EMPTY_HARD_STATE, entries));
+  save(
+    hardState: HardState | undefined,
+    entries: readonly EntryFields[],
+    options?: WriteOptions,
+  ): Promise<void> {
+    return this.#inTurn(() => this.#save(hardState ?? EMPTY_HARD_STATE, entries, options));
   }
 
   /**
@@ -246,7 +250,11 @@ export class WalWriter {
     }
   }
 
-  async #save(state: HardState, entries: readonly EntryFields[]): Promise<void> {
+  async #save(
+    state: HardState,
+    entries: readonly EntryFields[],
+    options: WriteOptions | undefined,
+  ): Promise<void> {
     this.#throwIfFailed();
     const isEmpty = isEmptyHardState(state);
     if (isEmpty && entries.length === 0) return;
@@ -260,7 +268,7 @@ export class WalWriter {
       this.#encoder.state(state);
       this.#savedState = state;
     }
-    if (mustSync || this.#encoder.length > MAX_UNWRITTEN_BYTES) await this.#write();
+    if (mustSync || this.#encoder.length > MAX_UNWRITTEN_BYTES) await this.#write(options);
     if (this.#offset >= this.#segmentBytes) await this.#cut();
   }
 
@@ -275,12 +283,12 @@ export class WalWriter {
   }
 
   /** Writes what is encoded; the file was opened so that this makes it durable. */
-  async #write(): Promise<void> {
+  async #write(options?: WriteOptions): Promise<void> {
     this.#throwIfFailed();
     const bytes = this.#encoder.bytes();
     if (bytes.length === 0) return;
     const started = this.#clock.monotonicMillis();
-    await this.#file.write([bytes], this.#offset);
+    await this.#file.write([bytes], this.#offset, options);
     this.#offset += bytes.length;
     this.#metrics.writtenBytes.inc(bytes.length);
     this.#encoder.clear();
