@@ -371,6 +371,8 @@ export class LocalMember {
 
   /** Nothing will be applied any more: who waits for it is told before the member is stopped. */
   #fail(error: unknown): void {
+    // What fails after the first failure, or after the stop began, follows from that.
+    if (this.#stopError !== undefined) return;
     this.#refuseAll();
     this.#parts.onFatal(error);
   }

@@ -453,7 +453,8 @@ class Server implements EtcdServer {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= { error };
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof MemberRemovedError) {
       this.#logger.warn('server error', { error: message });

@@ -2,7 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PutRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
 import { ConfChangeType } from '../../../src/raft/confchange/conf-change.js';
 import type { LocalMember } from '../../../src/server/local-member.js';
+import type { PeerReceiver } from '../../../src/server/peer/peer-transport.js';
 import { CountedClock } from '../../support/counted-clock.js';
+import { newDisks, openInMemory } from '../../support/in-memory-member.js';
+import { lonelyTransport } from '../../support/lonely-peers.js';
 import { MemoryCluster } from '../../support/memory-cluster.js';
 
 let cluster: MemoryCluster | undefined;
@@ -43,6 +46,27 @@ describe('members that are stopped', () => {
     const timeout = members[0]?.requestTimeoutMillis ?? 0;
     expect(clock.monotonicMillis() - stopped).toBeLessThan(timeout / 2);
     expect(clock.openTimers).toBe(0);
+  });
+
+  it('fail once, however many others say that they were removed', async () => {
+    const failures: unknown[] = [];
+    let receiver: PeerReceiver | undefined;
+    const { member } = await openInMemory(
+      newDisks(),
+      {},
+      {
+        createTransport: (_identity, peerReceiver) => {
+          receiver = peerReceiver;
+          return lonelyTransport();
+        },
+        onFatal: (error) => failures.push(error),
+      },
+    );
+    member.start();
+    for (let peer = 0; peer < 3; peer++) receiver?.reportRemoved();
+    await member.stop();
+    receiver?.reportRemoved();
+    expect(failures).toHaveLength(1);
   });
 
   it('leave no timer behind where they were removed just before', async () => {
