@@ -125,7 +125,8 @@ export class RaftLoop {
     this.#reads = new ReadRounds({
       clock: options.clock,
       ask: (context) => {
-        options.node.readIndex(context);
+        // Also called by a timer, where nobody else would see a failure.
+        this.#guard(() => options.node.readIndex(context));
         this.#schedule();
       },
       nextId: options.nextId,
