@@ -19,6 +19,7 @@ import { kvService } from '../../src/server/rpc/kv-service.js';
 import { leaseService } from '../../src/server/rpc/lease-service.js';
 import type { RpcMethod } from '../../src/server/rpc/transport.js';
 import { watchService } from '../../src/server/rpc/watch-service.js';
+import { VersionMonitor } from '../../src/server/version-monitor.js';
 import { isWalFault } from '../../src/storage/wal/wal-error.js';
 import { SimulatedDisk } from './disk.js';
 import type { Observed } from './invariants.js';
@@ -58,6 +59,7 @@ export interface Life {
   readonly process: SimulatedProcess;
   readonly opened: OpenedMember;
   readonly observed: Observed;
+  readonly versions: VersionMonitor;
   readonly methods: ReadonlyMap<string, RpcMethod>;
   /** Whether clients may come. */
   isServing: boolean;
@@ -154,9 +156,11 @@ export class SimulatedMember {
     const opened = await this.#open(process);
     const { member, node } = opened;
     const id = member.cluster.localMemberId;
+    const versions = new VersionMonitor({ member, logger: silentLogger, downgradeCheckMillis: 0 });
     const life: Life = {
       process,
       opened,
+      versions,
       observed: { name: process.name, id, node, member },
       methods: new Map(this.#methods(opened).map((method) => [method.path, method])),
       isServing: false,
@@ -166,9 +170,10 @@ export class SimulatedMember {
     this.#hasJoined = true;
     this.#isGarbled = false;
     member.start();
+    versions.start();
     const attributes = { name: this.name, clientUrls: [`http://${this.name}:2379`] };
     try {
-      await publish(member, attributes, silentLogger);
+      await publish(member, attributes, silentLogger, versions);
     } catch (error) {
       if (life.isStopping) return;
       throw error;
@@ -269,6 +274,7 @@ export class SimulatedMember {
     try {
       if (this.#world.random.integer(2) === 0) await life.opened.member.handOver();
       life.opened.watches.close();
+      life.versions.stop();
       await life.opened.member.stop();
     } catch (error) {
       if (this.#process === process && !this.#mayFail)

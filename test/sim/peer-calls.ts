@@ -30,7 +30,7 @@ export class SimulatedPeerCalls implements PeerCalls {
   version: PeerCalls['version'] = (urls, timeout) =>
     this.#ask(urls, timeout, async ({ cluster }) => ({
       server: '3.6.0',
-      cluster: cluster.version ?? '3.6.0',
+      cluster: cluster.version ?? 'not_decided',
       storage: '3.6.0',
     }));
 
