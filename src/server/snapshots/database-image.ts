@@ -1,4 +1,3 @@
-import type { Clock } from '../../platform/clock.js';
 import type { Backend, BackendSnapshot } from '../../storage/backend/backend.js';
 import { backendImageSource } from '../../storage/bbolt/backend-image.js';
 import {
@@ -7,13 +6,10 @@ import {
   planImage,
   writeImage,
 } from '../../storage/bbolt/image.js';
+import { Turns, type TurnsParts } from './turns.js';
 
-/** Time that one turn of the event loop spends on an image, ms: other requests wait no longer. */
-const TURN_MILLIS = 4;
-
-export interface DatabaseImageParts {
+export interface DatabaseImageParts extends TurnsParts {
   readonly backend: Pick<Backend, 'snapshot'>;
-  readonly clock: Pick<Clock, 'defer' | 'monotonicMillis'>;
 }
 
 /** A backend as it was at one moment, as a bbolt file. Must be closed. */
@@ -36,7 +32,7 @@ export async function openDatabaseImage(
   isAwaited: () => boolean,
 ): Promise<DatabaseImage | undefined> {
   const view = await parts.backend.snapshot();
-  const turns = new Turns(parts.clock);
+  const turns = new Turns(parts);
   try {
     const source = backendImageSource(view);
     const layout = await plan(source, turns, isAwaited);
@@ -81,22 +77,5 @@ async function* blocksOf(
   for (const block of writeImage(source, layout)) {
     yield block;
     await turns.yield();
-  }
-}
-
-/** Lets others have their turn once ours has lasted long enough. */
-class Turns {
-  readonly #clock: DatabaseImageParts['clock'];
-  #started: number;
-
-  constructor(clock: DatabaseImageParts['clock']) {
-    this.#clock = clock;
-    this.#started = clock.monotonicMillis();
-  }
-
-  async yield(): Promise<void> {
-    if (this.#clock.monotonicMillis() - this.#started < TURN_MILLIS) return;
-    await new Promise<void>((resolve) => this.#clock.defer(resolve));
-    this.#started = this.#clock.monotonicMillis();
   }
 }

@@ -73,6 +73,11 @@ export interface BackendSnapshot {
    * `limit` of them if given (0: none). Bounds have at most {@link MAX_KEY_BYTES} bytes. May be read over many turns of the event loop.
    */
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
+  /**
+   * All rows of a bucket, ascending, where that is faster than {@link range}. Their bytes must not be
+   * kept: they are good for a few more pages of rows.
+   */
+  scan?(bucket: Bucket): Iterable<Row>;
   close(): void;
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseOptions, RootDatabase, RootDatabaseOptions } from 'lmdb';
 import { asBuffer, type KeyText } from '../../base/bytes.js';
+import { SyncFile } from '../../platform/sync-file.js';
 import {
   BackendOpenError,
   type BackendSize,
@@ -8,6 +9,7 @@ import {
   type RowBatch,
 } from './backend.js';
 import { LMDB_PAGE_BYTES } from './lmdb-page.js';
+import { LmdbRowPages } from './lmdb-row-pages.js';
 import { copyBytes, type LmdbTables, LmdbView } from './lmdb-view.js';
 import type { WriteBuffer } from './write-buffer.js';
 
@@ -66,6 +68,7 @@ interface TableStats {
 }
 
 interface EnvironmentStats extends TableStats {
+  readonly lastTxnId: number;
   readonly pageSize: number;
   readonly lastPageNumber: number;
   readonly root: TableStats;
@@ -87,6 +90,8 @@ export class LmdbEnvironment {
   /** The newest committed state. */
   readonly current: LmdbView;
   readonly #root: RootDatabase<Buffer, KeyText | Uint8Array>;
+  /** For reading whole tables. */
+  readonly #file: SyncFile;
   readonly #tables: LmdbTables;
   readonly #snapshots = new Set<LmdbView>();
   #onLastSnapshotClosed: (() => void) | undefined;
@@ -112,7 +117,8 @@ export class LmdbEnvironment {
         eventTurnBatching: false,
         ...{ permissionsMode: 0o600 },
       });
-      return new LmdbEnvironment(root);
+      // It is the same file under any name that it gets later.
+      return new LmdbEnvironment(root, SyncFile.open(path));
     } catch (error) {
       throw new BackendOpenError(path, error instanceof Error ? error.message : String(error), {
         cause: error,
@@ -120,8 +126,9 @@ export class LmdbEnvironment {
     }
   }
 
-  constructor(root: RootDatabase<Buffer, KeyText | Uint8Array>) {
+  constructor(root: RootDatabase<Buffer, KeyText | Uint8Array>, file: SyncFile) {
     this.#root = root;
+    this.#file = file;
     this.#tables = mapBuckets((bucket) => root.openDB(bucket, TABLE_OPTIONS));
     this.current = new LmdbView(this.#tables, undefined, () => {});
   }
@@ -165,20 +172,24 @@ export class LmdbEnvironment {
   }
 
   /**
-   * A view of the newest commit that later ones do not change. Throws if too many are open: a full
-   * reader table would stop the backend's own reads too.
+   * A view of the newest commit that later ones do not change. No commit may be under way. Throws if
+   * too many are open: a full reader table would stop the backend's own reads too.
    */
   snapshot(): LmdbView {
     if (this.#snapshots.size >= MAX_SNAPSHOTS) {
       throw new Error(`${MAX_SNAPSHOTS} snapshots of the backend are open already`);
     }
     this.refresh();
-    const view: LmdbView = new LmdbView(this.#tables, this.#root.useReadTransaction(), () => {
+    const onClose = (): void => {
       this.#snapshots.delete(view);
       if (this.#snapshots.size === 0) {
         this.#onLastSnapshotClosed?.();
       }
-    });
+    };
+    const transaction = this.#root.useReadTransaction();
+    const { lastTxnId } = this.#root.getStats() as EnvironmentStats;
+    const pages = LmdbRowPages.open(this.#file, lastTxnId);
+    const view = new LmdbView(this.#tables, transaction, onClose, pages);
     this.#snapshots.add(view);
     return view;
   }
@@ -222,7 +233,7 @@ export class LmdbEnvironment {
   }
 
   #closeRoot(): Promise<void> {
-    this.#rootClosed ??= this.#root.close();
+    this.#rootClosed ??= this.#root.close().then(() => this.#file.close());
     return this.#rootClosed;
   }
 

@@ -174,6 +174,50 @@ export function decodeLmdbLeaf(page: LmdbPage): LmdbLeafNode[] {
   return nodes;
 }
 
+/** A row whose value is on pages of its own: its place among the rows, and where the value is. */
+export interface LargeRow {
+  readonly row: number;
+  readonly key: Buffer;
+  readonly value: OverflowValue;
+}
+
+const NO_LARGE_ROWS: readonly LargeRow[] = [];
+/** Until its value is read. */
+const NO_VALUE = Buffer.alloc(0);
+
+/**
+ * Appends the pairs of a leaf, views of the page, to `rows`, without the checks that a file needs
+ * that was not read before.
+ * @returns those whose value is elsewhere
+ * @throws LmdbFileError if a row reaches beyond its page
+ */
+export function readLmdbRows(
+  page: LmdbPage,
+  rows: (readonly [key: Buffer, value: Buffer])[],
+): readonly LargeRow[] {
+  const { bytes } = page;
+  let large: LargeRow[] | undefined;
+  const pointers = PAGE_HEADER_BYTES + bytes.readUInt16LE(20);
+  for (let pointer = PAGE_HEADER_BYTES; pointer < pointers; pointer += 2) {
+    const offset = PAGE_HEADER_BYTES + bytes.readUInt16LE(pointer);
+    const flags = bytes.readUInt16LE(offset + 4);
+    if (flags !== 0) {
+      const { key, kind, value } = decodeLeafNode(page, offset);
+      if (kind !== 'overflow') throw lmdbError(page, offset, 'a table within a table');
+      large ??= [];
+      large.push({ row: rows.length, key, value: value as OverflowValue });
+      rows.push([key, NO_VALUE]);
+      continue;
+    }
+    const keyStart = offset + NODE_HEADER_BYTES;
+    const keyEnd = keyStart + bytes.readUInt16LE(offset + 6);
+    const end = keyEnd + bytes.readUInt32LE(offset);
+    if (end > LMDB_PAGE_BYTES) throw lmdbError(page, offset, 'a row reaches beyond its page');
+    rows.push([bytes.subarray(keyStart, keyEnd), bytes.subarray(keyEnd, end)]);
+  }
+  return large ?? NO_LARGE_ROWS;
+}
+
 const BYTES_IN_LEAF: Readonly<
   Record<LmdbLeafNode['kind'], (value: LmdbLeafNode['value']) => number>
 > = {

@@ -1,6 +1,7 @@
 import type { Database, RangeOptions, Transaction } from 'lmdb';
 import type { KeyText } from '../../base/bytes.js';
 import { type BackendSnapshot, type Bucket, isStorableKey, type Row } from './backend.js';
+import type { LmdbRowPages } from './lmdb-row-pages.js';
 
 /** A named database of LMDB, with the options of its methods that are missing in its types. */
 export type LmdbTable = Database<Buffer, KeyText | Uint8Array> & {
@@ -9,20 +10,30 @@ export type LmdbTable = Database<Buffer, KeyText | Uint8Array> & {
 };
 export type LmdbTables = Readonly<Record<Bucket, LmdbTable>>;
 
+const LOWEST_KEY = Buffer.alloc(1);
+
 /**
  * Reads of one LMDB environment: of its newest committed state, or, given a read transaction, of
  * the state that the transaction holds.
  */
 export class LmdbView implements BackendSnapshot {
   readonly #tables: LmdbTables;
+  readonly #pages: LmdbRowPages | undefined;
   readonly #transaction: Transaction | undefined;
   readonly #onClose: () => void;
   /** Iterations under way: LMDB crashes if a transaction ends before its cursors are closed. */
   readonly #iterators = new Set<Iterator<unknown>>();
   #closed = false;
 
-  constructor(tables: LmdbTables, transaction: Transaction | undefined, onClose: () => void) {
+  /** @param pages what the transaction holds, for reading whole tables */
+  constructor(
+    tables: LmdbTables,
+    transaction: Transaction | undefined,
+    onClose: () => void,
+    pages?: LmdbRowPages,
+  ) {
     this.#tables = tables;
+    this.#pages = pages;
     this.#transaction = transaction;
     this.#onClose = onClose;
   }
@@ -68,6 +79,15 @@ export class LmdbView implements BackendSnapshot {
     } finally {
       this.#iterators.delete(iterator);
       iterator.return?.();
+    }
+  }
+
+  *scan(bucket: Bucket): Generator<Row> {
+    this.#requireOpen();
+    for (const row of this.#pages?.rows(bucket) ?? this.range(bucket, LOWEST_KEY)) {
+      yield row;
+      // Trap: once the transaction has ended, its pages are written again.
+      this.#requireOpen();
     }
   }
 

@@ -8,6 +8,7 @@ export function backendImageSource(snapshot: BackendSnapshot): ImageSource {
   return {
     buckets: BUCKETS,
     // The names that the writer asks for are those it was given.
-    rows: (bucket) => snapshot.range(bucket as Bucket, LOWEST_KEY),
+    rows: (bucket) =>
+      snapshot.scan?.(bucket as Bucket) ?? snapshot.range(bucket as Bucket, LOWEST_KEY),
   };
 }

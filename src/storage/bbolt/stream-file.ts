@@ -59,10 +59,7 @@ async function buildBucket(
 ): Promise<Buffer> {
   const tree = new TreeBuilder(pages, PAGE_BYTES);
   for await (const rows of bucket.rows()) {
-    for (const [key, value] of rows) {
-      // A copy, lest a key of a branch keep the piece of the file that it was read from.
-      tree.add({ key: Buffer.from(key), value, isBucket: false });
-    }
+    for (const [key, value] of rows) tree.add({ key, value, isBucket: false });
     await output.flush();
   }
   const built = tree.finish(true);

@@ -62,7 +62,8 @@ export class TreeBuilder {
     const page = this.#sink.leaf(this.#leaf, this.#leafBytes);
     this.#leaf = [];
     this.#leafBytes = PAGE_HEADER_BYTES;
-    this.#level(0).add({ key: first.key, page });
+    // A copy, lest a key keep the piece of a file that it was read from.
+    this.#level(0).add({ key: Uint8Array.from(first.key), page });
   }
 
   #level(level: number): BranchLevel {
