@@ -37,6 +37,7 @@ describe.skipIf(!hasRealEtcd)('npm run bench', () => {
       }
       expect(readdirSync(directory)).toEqual(['figures.json']);
     },
+    TIMEOUT_MILLIS,
   );
 
   test('names the option that is wrong', () => {
