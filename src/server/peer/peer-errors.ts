@@ -7,8 +7,8 @@ export const REFUSALS = {
 } as const;
 
 /** A peer says that this member was removed from the cluster; it must stop. */
-export class MemberRemovedError extends Error {
-  override readonly name = 'MemberRemovedError';
+export class RefusedAsRemovedError extends Error {
+  override readonly name = 'RefusedAsRemovedError';
 
   constructor() {
     super('the member has been permanently removed from the cluster');

@@ -4,7 +4,7 @@ import { formatId } from '../membership/member.js';
 import { encodeMessage } from './message-codec.js';
 import { MessageQueue } from './message-queue.js';
 import { logRefusal, type PeerContext } from './peer-context.js';
-import { MemberRemovedError } from './peer-errors.js';
+import { RefusedAsRemovedError } from './peer-errors.js';
 import type { PeerStatus } from './peer-status.js';
 import { checkPosted, responseTo } from './post-answer.js';
 import type { UrlPicker } from './url-picker.js';
@@ -119,7 +119,7 @@ export class Pipeline {
       this.#status.deactivate({ source: 'pipeline', action: 'write' }, error.message);
       metrics.sentFailures.with(this.#peer).inc();
       receiver.reportUnreachable(this.#id);
-      if (error instanceof MemberRemovedError) receiver.reportRemoved();
+      if (error instanceof RefusedAsRemovedError) receiver.reportRemoved();
     }
     this.#pump();
   }

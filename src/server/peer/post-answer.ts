@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Clock } from '../../platform/clock.js';
-import { MemberRemovedError, preconditionError } from './peer-errors.js';
+import { preconditionError, RefusedAsRemovedError } from './peer-errors.js';
 import { readText } from './read-text.js';
 
 /** How long the body of an answer may take (reference: raft-and-peers B4). */
@@ -16,7 +16,7 @@ export function responseTo(request: ClientRequest): Promise<IncomingMessage> {
 
 /**
  * Reads a peer's answer to a message that was posted.
- * @throws MemberRemovedError, IncompatiblePeerError, or Error with etcd's text, unless it was taken
+ * @throws RefusedAsRemovedError, IncompatiblePeerError, or Error with etcd's text, unless it was taken
  */
 export async function checkPosted(
   clock: Clock,
@@ -31,7 +31,7 @@ export async function checkPosted(
     case 204:
       return;
     case 403:
-      throw new MemberRemovedError();
+      throw new RefusedAsRemovedError();
     case 412:
       throw preconditionError(body, response.headers);
     default: {

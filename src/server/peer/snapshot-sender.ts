@@ -5,7 +5,7 @@ import { formatId } from '../membership/member.js';
 import { writeNumber } from './frame-batch.js';
 import { encodeMessage } from './message-codec.js';
 import { logRefusal, type PeerContext } from './peer-context.js';
-import { MemberRemovedError } from './peer-errors.js';
+import { RefusedAsRemovedError } from './peer-errors.js';
 import type { PeerStatus } from './peer-status.js';
 import type { SnapshotDatabase } from './peer-transport.js';
 import { checkPosted, responseTo } from './post-answer.js';
@@ -129,7 +129,7 @@ export class SnapshotSender {
     metrics.snapshotSend.failures.with(this.#peer).inc();
     receiver.reportUnreachable(this.#id);
     receiver.reportSnapshot(this.#id, false);
-    if (error instanceof MemberRemovedError) receiver.reportRemoved();
+    if (error instanceof RefusedAsRemovedError) receiver.reportRemoved();
   }
 }
 

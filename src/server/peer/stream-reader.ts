@@ -7,7 +7,7 @@ import { ByteQueue } from './byte-queue.js';
 import type { Delivery } from './delivery.js';
 import { FrameError } from './frame-error.js';
 import { logRefusal, type PeerContext } from './peer-context.js';
-import { MemberRemovedError, preconditionError } from './peer-errors.js';
+import { preconditionError, RefusedAsRemovedError } from './peer-errors.js';
 import type { PeerStatus } from './peer-status.js';
 import { compareVersions, parseVersion, servesStreams } from './peer-version.js';
 import { readText } from './read-text.js';
@@ -117,7 +117,7 @@ export class StreamReader {
       case 404:
         throw new Error(`peer ${this.#peer} failed to find local node ${localId}`);
       case 410:
-        throw new MemberRemovedError();
+        throw new RefusedAsRemovedError();
       case 412:
         throw preconditionError(await readText(response), response.headers);
       default:
@@ -133,7 +133,7 @@ export class StreamReader {
     if (!(error instanceof UnsupportedStreamError)) {
       status.deactivate({ source: this.#title, action: 'dial' }, error.message);
     }
-    if (error instanceof MemberRemovedError) context.receiver.reportRemoved();
+    if (error instanceof RefusedAsRemovedError) context.receiver.reportRemoved();
     this.#dialAgain();
   }
 
