@@ -121,7 +121,6 @@ function explainStart(error: unknown, config: ServerConfig, logger: Logger): voi
     });
     return;
   }
-  logger.error('bootstrap failed', { error: text(error) });
   if (error instanceof DiscoveryError) {
     const { discovery } = config;
     logger.warn('failed to bootstrap; discovery token was already used', {
