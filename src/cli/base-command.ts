@@ -2,6 +2,7 @@ import { Command } from '@oclif/core/command';
 import type { Config } from '@oclif/core/config';
 import { type ParsedArguments, parseArguments } from './args/flag-set.js';
 import { boolFlag, type Flags } from './args/flags.js';
+import { parseGoArguments } from './args/go-flag-set.js';
 import { HelpRequested } from './exit.js';
 import { FACES, type Face, type Section } from './faces.js';
 import type { ManifestCommands } from './manifest.js';
@@ -46,11 +47,18 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
    */
   override async run(): Promise<void> {
     this.parsed = true;
-    const declared = this.declaredFlags();
-    const input = parseArguments({ ...declared, ...HELP_FLAG }, this.argv);
-    if (input.flags.help) throw new HelpRequested();
+    const input = this.#parse();
     this.#parsed = input;
     await this.execute(input as unknown as ParsedArguments<Declared>);
+  }
+
+  /** @throws ParseError, HelpRequested */
+  #parse(): ParsedArguments<Flags> {
+    const declared = this.declaredFlags();
+    if (FACES[this.invocation.face].hasGoFlags) return parseGoArguments(declared, this.argv);
+    const input = parseArguments({ ...declared, ...HELP_FLAG }, this.argv);
+    if (input.flags.help) throw new HelpRequested();
+    return input;
   }
 
   /** The whole parsed command line, flags that {@link execute} does not see included. */

@@ -3,6 +3,8 @@ export const ExitCode = {
   Success: 0,
   Error: 1,
   BadConnection: 2,
+  /** A command line that Go's flag package refuses. */
+  GoUsage: 2,
   InvalidInput: 3,
   BadFeature: 4,
   Interrupted: 5,

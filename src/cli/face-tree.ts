@@ -13,7 +13,7 @@ export function faceTree(face: Face, commands: ManifestCommands): CommandNode {
   const root = newNode(face, FACES[face].globalFlags);
   for (const command of faceCommands(face, commands)) {
     let node = root;
-    for (const word of command.id.split(':')) {
+    for (const word of commandWords(face, command.id)) {
       let child = node.children.get(word);
       if (child === undefined) {
         child = newNode(word, (node === root ? GROUPS[word]?.flags : undefined) ?? {});
@@ -24,6 +24,12 @@ export function faceTree(face: Face, commands: ManifestCommands): CommandNode {
     node.id = command.id;
   }
   return root;
+}
+
+/** The words that call a command under a face: none, if the face is that command. */
+export function commandWords(face: Face, id: string): string[] {
+  const words = id.split(':');
+  return words[0] === FACES[face].root ? words.slice(1) : words;
 }
 
 function faceCommands(face: Face, commands: ManifestCommands): ManifestCommand[] {

@@ -1,8 +1,13 @@
 import { boolFlag, type Flags } from './args/flags.js';
-import { GLOBAL_FLAGS, UTILITY_GLOBAL_FLAGS } from './global-flags.js';
+import {
+  DUMP_DB_GLOBAL_FLAGS,
+  DUMP_LOGS_GLOBAL_FLAGS,
+  GLOBAL_FLAGS,
+  UTILITY_GLOBAL_FLAGS,
+} from './global-flags.js';
 
 /** The names under which the program is started. */
-export type Face = 'etcdkit' | 'etcdctl' | 'etcdutl';
+export type Face = 'etcdkit' | 'etcdctl' | 'etcdutl' | 'etcd-dump-logs' | 'etcd-dump-db';
 
 /** A command that only groups others (`lease`). */
 export interface GroupCommand {
@@ -30,6 +35,14 @@ export interface FaceDescription {
   readonly summary: string;
   /** Flags that every command of the face takes; help pages hide them. */
   readonly globalFlags: Flags;
+  /** The command or group of etcdkit that the face stands for; undefined: it has many. */
+  readonly root?: string;
+  /** Command lines are read by Go's flag package, not by cobra. */
+  readonly hasGoFlags?: boolean;
+  /** Failures and notes are lines of Go's log package: the time before the text. */
+  readonly logsLikeGo?: boolean;
+  /** What cobra says of a bad command line also goes to stdout. */
+  readonly repeatsErrors?: boolean;
 }
 
 export const FACES: Readonly<Record<Face, FaceDescription>> = {
@@ -44,6 +57,20 @@ export const FACES: Readonly<Record<Face, FaceDescription>> = {
   etcdutl: {
     summary: 'An administrative command line tool for etcd3.',
     globalFlags: UTILITY_GLOBAL_FLAGS,
+  },
+  'etcd-dump-logs': {
+    summary: 'Prints the entries of a write-ahead log.',
+    globalFlags: DUMP_LOGS_GLOBAL_FLAGS,
+    root: 'dump-logs',
+    hasGoFlags: true,
+    logsLikeGo: true,
+  },
+  'etcd-dump-db': {
+    summary: 'etcd-dump-db inspects etcd db files.',
+    globalFlags: DUMP_DB_GLOBAL_FLAGS,
+    root: 'dump-db',
+    logsLikeGo: true,
+    repeatsErrors: true,
   },
 };
 

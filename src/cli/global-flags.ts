@@ -79,5 +79,18 @@ export const UTILITY_GLOBAL_FLAGS = {
   ),
 };
 
+/** What the dump tools take beside etcd's own flags: JSON, one object a line. */
+export const DUMP_LOGS_GLOBAL_FLAGS = {
+  'write-out': valueFlag('string', 'simple', 'set the output format (simple, json)', {
+    short: 'w',
+  }),
+};
+
+/** Flags that every command of etcd-dump-db takes (reference: cli 12). */
+export const DUMP_DB_GLOBAL_FLAGS = {
+  ...DUMP_LOGS_GLOBAL_FLAGS,
+  timeout: UTILITY_GLOBAL_FLAGS.timeout,
+};
+
 /** The values of the global flags. */
 export type GlobalValues = FlagValues<typeof GLOBAL_FLAGS>;

@@ -19,9 +19,9 @@ export function usagePage(face: Face, found: FoundCommand, commands: ManifestCom
   const { usage, flags } = describe(face, found, commands);
   const children = [...found.node.children.values()];
   const parts = ['Usage:\n'];
-  if (found.node.id !== undefined) parts.push(`  ${face} ${usage} [flags]\n`);
+  if (found.node.id !== undefined) parts.push(`  ${face} ${ownUsage(face, usage)} [flags]\n`);
   if (children.length > 0) {
-    parts.push(`  ${path} [command]\n`, childList(found, children, commands));
+    parts.push(`  ${path} [command]\n`, childList(face, found, children, commands));
   }
   const local = flags.filter((flag) => !flag.inherited && !flag.hidden);
   const inherited = flags.filter((flag) => flag.inherited && !flag.hidden);
@@ -30,12 +30,28 @@ export function usagePage(face: Face, found: FoundCommand, commands: ManifestCom
   if (children.length > 0) {
     parts.push(`\nUse "${path} [command] --help" for more information about a command.\n`);
   }
-  if (Object.keys(FACES[face].globalFlags).length > 0) {
+  if (FACES[face].root === undefined) {
     parts.push(
       `\nUse "${face} options" for a list of global command-line options (applies to all commands).\n`,
     );
   }
   return parts.join('');
+}
+
+/** What Go's flag package prints on `-h` and for a bad command line (reference: cli 11). */
+export function goFlagUsage(face: Face, found: FoundCommand, commands: ManifestCommands): string {
+  const command = found.node.id === undefined ? undefined : commands[found.node.id];
+  const flags = { ...command?.flags, ...FACES[face].globalFlags };
+  const rows = Object.entries(flags)
+    .map(([name, flag]) => helpFlag(name, flag))
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1))
+    .map(({ name, short, valueName, description, shownDefault }) => {
+      const names = short === undefined ? `-${name}` : `-${short}, -${name}`;
+      const head = valueName === '' ? names : `${names} ${valueName}`;
+      const fallback = shownDefault === undefined ? '' : ` (default ${shownDefault})`;
+      return `  ${head}\n    \t${description.replaceAll('\n', '\n    \t')}${fallback}\n`;
+    });
+  return `Usage of ${face}:\n${rows.join('')}`;
 }
 
 /**
@@ -80,13 +96,14 @@ function describe(face: Face, found: FoundCommand, commands: ManifestCommands): 
   const { node } = found;
   const help = helpFlag('help', boolFlag(`help for ${node.name}`, { short: 'h' }));
   const command = node.id === undefined ? undefined : commands[node.id];
+  const globals = shownGlobals(face, found);
   if (command !== undefined) {
     const own = Object.entries(command.flags).map(([name, flag]) => helpFlag(name, flag));
     return {
       summary: named(command.summary ?? '', face),
       description: command.description,
       usage: command.usage,
-      flags: [...own, help],
+      flags: [...own, help, ...globals],
     };
   }
   const group = found.path.length === 1 ? undefined : GROUPS[node.name];
@@ -98,20 +115,38 @@ function describe(face: Face, found: FoundCommand, commands: ManifestCommands): 
     summary: group?.summary ?? FACES[face].summary,
     description: undefined,
     usage: group?.usage ?? '',
-    flags: [...own, help],
+    flags: [...own, help, ...globals],
   };
 }
 
+/** A face of one command has no `options` to list its global flags, so help pages do. */
+function shownGlobals(face: Face, found: FoundCommand): HelpFlag[] {
+  const { root, globalFlags } = FACES[face];
+  if (root === undefined) return [];
+  const inherited = found.path.length > 1;
+  return Object.entries(globalFlags).map(([name, flag]) => ({
+    ...helpFlag(name, flag),
+    inherited,
+  }));
+}
+
+/** The use line of a command, without the word that the face stands for. */
+function ownUsage(face: Face, usage: string): string {
+  const word = `${FACES[face].root} `;
+  return usage.startsWith(word) ? usage.slice(word.length) : usage;
+}
+
 function childList(
+  face: Face,
   found: FoundCommand,
   children: readonly CommandNode[],
   commands: ManifestCommands,
 ): string {
   const width = Math.max(MIN_NAME_WIDTH, ...children.map((child) => child.name.length));
-  const face = found.path[0]?.name ?? '';
   const line = (child: CommandNode) =>
     `  ${child.name.padEnd(width)} ${named(childInfo(child, commands).summary, face)}\n`;
-  if (found.path.length > 1) return `\nAvailable Commands:\n${children.map(line).join('')}`;
+  if (found.path.length > 1 || FACES[face].root !== undefined)
+    return `\nAvailable Commands:\n${children.map(line).join('')}`;
   return SECTIONS.map((section) => {
     const members = children.filter((child) => childInfo(child, commands).section === section);
     return members.length === 0 ? '' : `\n${section}\n${members.map(line).join('')}`;

@@ -6,7 +6,7 @@ import { boolFlag } from './args/flags.js';
 import type { BaseCommand, Invocation } from './base-command.js';
 import { ExitCode, HelpRequested } from './exit.js';
 import { faceTree } from './face-tree.js';
-import type { Face } from './faces.js';
+import { FACES, type Face } from './faces.js';
 import { type ManifestCommands, readManifest } from './manifest.js';
 import { exitAfterFlush, exitOnBrokenPipe, processTerminal, type Terminal } from './terminal.js';
 
@@ -75,20 +75,28 @@ async function report(error: unknown, failed: FailedCommand): Promise<number> {
   const { face, found, commands, terminal } = failed;
   if (error instanceof UnknownCommandError) {
     terminal.error(`Error: ${error.message}\nRun '${face} --help' for usage.\n`);
+    if (FACES[face].repeatsErrors) terminal.out(`${error.message}\n`);
     return ExitCode.Error;
   }
   if (error instanceof HelpRequested && found !== undefined) {
-    const { helpPage } = await import('./help.js');
-    terminal.out(helpPage(face, found, commands));
+    const { goFlagUsage, helpPage } = await import('./help.js');
+    if (FACES[face].hasGoFlags) terminal.error(goFlagUsage(face, found, commands));
+    else terminal.out(helpPage(face, found, commands));
     return ExitCode.Success;
   }
   if (error instanceof ParseError && found !== undefined) {
-    const { usagePage } = await import('./help.js');
+    const { goFlagUsage, usagePage } = await import('./help.js');
+    if (FACES[face].hasGoFlags) {
+      terminal.error(`${error.message}\n${goFlagUsage(face, found, commands)}`);
+      return ExitCode.GoUsage;
+    }
     terminal.error(`Error: ${error.message}\n${usagePage(face, found, commands)}\n`);
+    if (FACES[face].repeatsErrors) terminal.out(`${error.message}\n`);
     return ExitCode.Error;
   }
   const { reportFailure } = await import('./failure-report.js');
-  return reportFailure(error, terminal, failed.debug);
+  const { failurePrefix } = await import('./go-log.js');
+  return reportFailure(error, terminal, failed.debug, failurePrefix(face));
 }
 
 /** A guess is good enough here: the command line may not even have been parsed. */

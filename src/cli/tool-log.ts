@@ -130,8 +130,8 @@ function rfc3339(date: Date): string {
   return `${localTime(date).slice(0, 19)}${zone(date, ':')}`;
 }
 
-/** `2006-01-02T15:04:05.000`. */
-function localTime(date: Date): string {
+/** `2006-01-02T15:04:05.000`, in local time. */
+export function localTime(date: Date): string {
   const offset = -date.getTimezoneOffset();
   return new Date(date.getTime() + offset * 60_000).toISOString().slice(0, -1);
 }

@@ -4,7 +4,8 @@ import { boolFlag, valueFlag } from '../cli/args/flags.js';
 import type { Invocation } from '../cli/base-command.js';
 import { DatabaseCommand } from '../cli/database-command.js';
 import { CommandFailure, ExitCode } from '../cli/exit.js';
-import type { Face, Section } from '../cli/faces.js';
+import { FACES, type Face, type Section } from '../cli/faces.js';
+import { logLine } from '../cli/go-log.js';
 import { EntryDump } from '../cli/logs/entry-dump.js';
 import { logFailure } from '../cli/logs/log-failure.js';
 import { endJson, footer, logHeading, logJson } from '../cli/logs/log-heading.js';
@@ -49,12 +50,13 @@ export default class DumpLogs extends DatabaseCommand<typeof FLAGS> {
     'Prints the entries of the write-ahead log of a member, alive or dead, as etcd-dump-logs 3.6 does. With `-w json` every line is an object: first a `log`, then each `entry`, then the `end`; with --raw one for each record. Bytes are in base64; beside a key that is text stands its `key_text`.';
   static override usage = 'dump-logs [data dir]';
   static override section: Section = 'Utility commands';
-  static override faces: readonly Face[] = ['etcdkit'];
+  static override faces: readonly Face[] = ['etcdkit', 'etcd-dump-logs'];
   static override flags = FLAGS;
 
   /** Trap: etcd-dump-logs is a Go program, whose long flags have one dash: `-start-index 5`. */
   constructor(argv: string[], config: Config, invocation?: Invocation) {
-    super(argv.map(withTwoDashes), config, invocation);
+    const readsOneDash = invocation !== undefined && FACES[invocation.face].hasGoFlags === true;
+    super(readsOneDash ? argv : argv.map(withTwoDashes), config, invocation);
   }
 
   protected override async execute(input: Input): Promise<void> {
@@ -62,10 +64,11 @@ export default class DumpLogs extends DatabaseCommand<typeof FLAGS> {
     const choice = logChoice(input);
     const asJson = this.requireFormat('simple', 'json') === 'json';
     const { terminal } = this;
+    const log = (text: string) => this.#log(text);
     const write = (content: string | Uint8Array) => this.write(content);
     if (flags.raw) {
       const startIndex = flags['start-index'];
-      await dumpRaw(nodeFs, choice.walDirectory, { terminal, write, asJson, startIndex });
+      await dumpRaw(nodeFs, choice.walDirectory, { log, terminal, write, asJson, startIndex });
       return;
     }
     const files = new KeptSegments(nodeFs);
@@ -88,7 +91,7 @@ export default class DumpLogs extends DatabaseCommand<typeof FLAGS> {
     const { terminal } = this;
     const { snapshot, outline } = await openLog(nodeFs, files, choice);
     if (outline.gap !== undefined) {
-      terminal.error(`Failed reading all WAL: ${outline.gap.message}\n`);
+      this.#log(`Failed reading all WAL: ${outline.gap.message}`);
     }
     const { 'entry-type': typeList, 'stream-decoder': decoder } = flags;
     const { startIndex } = choice;
@@ -96,7 +99,7 @@ export default class DumpLogs extends DatabaseCommand<typeof FLAGS> {
     const heading = { snapshot, startIndex, outline, endIndex, hasDecoder: decoder !== '' };
     await this.write(asJson ? `${logJson(heading)}\n` : logHeading(heading));
     const types = typeList === '' ? [] : typeList.split(',');
-    for (const type of types) if (!ENTRY_TYPES.includes(type)) terminal.error(unknownType(type));
+    for (const type of types) if (!ENTRY_TYPES.includes(type)) this.#log(unknownType(type));
     const passes = entryFilter(types);
     const write = (content: string | Uint8Array) => this.write(content);
     const dump = new EntryDump({ terminal, write, asJson, passes, endIndex, decoder });
@@ -107,6 +110,10 @@ export default class DumpLogs extends DatabaseCommand<typeof FLAGS> {
       await dump.close();
     }
     await this.write(asJson ? `${endJson(typeList, dump.count)}\n` : footer(typeList, dump.count));
+  }
+
+  #log(text: string): void {
+    this.terminal.error(logLine(this.invocation.face, text));
   }
 }
 
@@ -145,6 +152,6 @@ function logChoice({ flags, given, positionals }: Input): LogChoice {
 function unknownType(type: string): string {
   return (
     `[${type}] is not a valid entry-type, ignored.\n` +
-    `Please set entry-type to one or more of the following:\n${ENTRY_TYPES.join(', ')}\n`
+    `Please set entry-type to one or more of the following:\n${ENTRY_TYPES.join(', ')}`
   );
 }

@@ -12,7 +12,7 @@ export default class Help extends BaseCommand<Record<string, never>> {
   static override description = `Help provides help for any command in the application.
 Simply type help [path to command] for full details.`;
   static override usage = 'help [command]';
-  static override faces: readonly Face[] = ['etcdkit', 'etcdctl', 'etcdutl'];
+  static override faces: readonly Face[] = ['etcdkit', 'etcdctl', 'etcdutl', 'etcd-dump-db'];
 
   protected override async execute({
     positionals,

@@ -6,7 +6,7 @@ import { Config } from '@oclif/core/config';
 import { describe, expect, it } from 'vitest';
 import { PACKAGE_VERSION } from '../../src/base/version.js';
 import { findCommand } from '../../src/cli/args/command-tree.js';
-import { faceTree } from '../../src/cli/face-tree.js';
+import { commandWords, faceTree } from '../../src/cli/face-tree.js';
 import { readManifest } from '../../src/cli/manifest.js';
 import { binaryPath } from '../support/binary.js';
 
@@ -40,7 +40,7 @@ describe('oclif.manifest.json', () => {
     const commands = readManifest(manifest);
     for (const command of Object.values(commands)) {
       for (const face of command.faces) {
-        const found = findCommand(faceTree(face, commands), command.id.split(':'));
+        const found = findCommand(faceTree(face, commands), commandWords(face, command.id));
         expect(found.node.id).toBe(command.id);
       }
       expect(command.summary).not.toBe('');

@@ -8,6 +8,8 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandWords } from '../../src/cli/face-tree.js';
+import type { Face } from '../../src/cli/faces.js';
 import { GLOBAL_FLAGS } from '../../src/cli/global-flags.js';
 import { type ManifestCommand, readManifest } from '../../src/cli/manifest.js';
 import { Client } from '../../src/client/client.js';
@@ -80,10 +82,10 @@ describe('commands', () => {
   const commands = features('command');
   const existing = new Map<string, ManifestCommand>();
   for (const command of Object.values(manifest)) {
-    const faces = command.faces.filter((face) => face !== 'etcdkit');
+    const faces: readonly Face[] = command.faces.filter((face) => face !== 'etcdkit');
     // A command of ours alone has no other name.
-    for (const face of faces.length > 0 ? faces : ['etcdkit']) {
-      existing.set(`${face} ${command.id.replaceAll(':', ' ')}`, command);
+    for (const face of faces.length > 0 ? faces : (['etcdkit'] as const)) {
+      existing.set([face, ...commandWords(face, command.id)].join(' '), command);
     }
   }
 

@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { binaryPath } from './binary.js';
+import { binaryPath, type Program } from './binary.js';
 
 /** What a program did. */
 export interface RunResult {
@@ -21,8 +21,6 @@ export interface Running {
   /** Resolves when stdout holds `text`; rejects if the program ends before. */
   until(text: string): Promise<void>;
 }
-
-type Program = Parameters<typeof binaryPath>[0];
 
 /** Starts a program of bin/ and leaves its stdin open. */
 export function startBinary(

@@ -9,6 +9,8 @@ import { rawJson, rawLine } from './raw-rows.js';
 
 export interface RawDumpOptions {
   readonly terminal: Terminal;
+  /** Writes a line by the way. */
+  readonly log: (text: string) => void;
   readonly write: (content: string) => Promise<void>;
   readonly asJson: boolean;
   /** Entries, snapshots and states below it are left out. */
@@ -20,10 +22,10 @@ export interface RawDumpOptions {
  * @throws CommandFailure
  */
 export async function dumpRaw(fs: Fs, directory: string, options: RawDumpOptions): Promise<void> {
-  const { terminal, write, asJson, startIndex } = options;
-  const names = await segmentNames(fs, directory, terminal);
+  const { terminal, log, write, asJson, startIndex } = options;
+  const names = await segmentNames(fs, directory, log);
   const lines = new LineBatch(write);
-  const warnings = new RecordWarnings(terminal);
+  const warnings = new RecordWarnings(log);
   const end = await readRawRecords(fs, directory, names, (record) => {
     warnings.take(record);
     const line = asJson ? rawJson(record, startIndex) : rawLine(record, startIndex);
@@ -44,10 +46,14 @@ export async function dumpRaw(fs: Fs, directory: string, options: RawDumpOptions
   throw new CommandFailure(ExitCode.Error, `Reading failed: ${message}: ${place}`);
 }
 
-async function segmentNames(fs: Fs, directory: string, terminal: Terminal): Promise<string[]> {
+async function segmentNames(
+  fs: Fs,
+  directory: string,
+  log: RawDumpOptions['log'],
+): Promise<string[]> {
   try {
     const [names, ignored] = await rawSegments(fs, directory);
-    for (const name of ignored) terminal.error(`Warning: Ignoring not .wal file: ${name}\n`);
+    for (const name of ignored) log(`Warning: Ignoring not .wal file: ${name}`);
     return names;
   } catch (error) {
     if (!isSystemError(error)) throw error;
@@ -59,23 +65,23 @@ async function segmentNames(fs: Fs, directory: string, terminal: Terminal): Prom
 
 /** Tells of wrong CRCs, once for each run of them, and of records of no known kind. */
 class RecordWarnings {
-  readonly #terminal: Terminal;
+  readonly #log: RawDumpOptions['log'];
   #isOutOfStep = false;
 
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
+  constructor(log: RawDumpOptions['log']) {
+    this.#log = log;
   }
 
   take(record: RawRecord): void {
     const { kind, type, crc, computedCrc, file, offset } = record;
     if (computedCrc !== undefined && !this.#isOutOfStep) {
-      this.#terminal.error(
+      this.#log(
         'Error: Reading entry failed with CRC error: walpb: crc mismatch: ' +
           `expected: ${crc.toString(16)} computed: ${computedCrc.toString(16)}: ` +
-          `in file '${file}' at position: ${offset}\n`,
+          `in file '${file}' at position: ${offset}`,
       );
     }
     this.#isOutOfStep = computedCrc !== undefined;
-    if (kind === undefined) this.#terminal.error(`Unexpected WAL log type: ${type}\n`);
+    if (kind === undefined) this.#log(`Unexpected WAL log type: ${type}`);
   }
 }

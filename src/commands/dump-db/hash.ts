@@ -13,7 +13,7 @@ export default class Hash extends DumpCommand<NoFlags> {
   static override summary = 'hash computes the hash of db file.';
   static override usage = 'dump-db hash [data dir or db file path]';
   static override section: Section = 'Utility commands';
-  static override faces: readonly Face[] = ['etcdkit'];
+  static override faces: readonly Face[] = ['etcdkit', 'etcd-dump-db'];
 
   protected override async execute({ positionals }: ParsedArguments<NoFlags>): Promise<void> {
     const [path = ''] = this.requireArguments(positionals, 1, 'at least 1 argument');

@@ -18,7 +18,7 @@ export default class IterateBucket extends DumpCommand<typeof FLAGS> {
   static override summary = 'iterate-bucket lists key-value pairs in reverse order.';
   static override usage = 'dump-db iterate-bucket [data dir or db file path] [bucket name]';
   static override section: Section = 'Utility commands';
-  static override faces: readonly Face[] = ['etcdkit'];
+  static override faces: readonly Face[] = ['etcdkit', 'etcd-dump-db'];
   static override flags = FLAGS;
 
   protected override async execute(input: ParsedArguments<typeof FLAGS>): Promise<void> {

@@ -12,7 +12,7 @@ export default class ListBucket extends DumpCommand<NoFlags> {
   static override summary = 'bucket lists all buckets.';
   static override usage = 'dump-db list-bucket [data dir or db file path]';
   static override section: Section = 'Utility commands';
-  static override faces: readonly Face[] = ['etcdkit'];
+  static override faces: readonly Face[] = ['etcdkit', 'etcd-dump-db'];
 
   protected override async execute({ positionals }: ParsedArguments<NoFlags>): Promise<void> {
     const [path = ''] = this.requireArguments(positionals, 1, 'at least 1 argument');

@@ -27,7 +27,7 @@ export default class ScanKeys extends DumpCommand<NoFlags> {
     'scan-keys scans all the key-value pairs starting from a specific revision in the key space.';
   static override usage = 'dump-db scan-keys [data dir or db file path] [start revision]';
   static override section: Section = 'Utility commands';
-  static override faces: readonly Face[] = ['etcdkit'];
+  static override faces: readonly Face[] = ['etcdkit', 'etcd-dump-db'];
 
   protected override async execute({ positionals }: ParsedArguments<NoFlags>): Promise<void> {
     const [path = '', start = ''] = this.requireArguments(positionals, 2, '2 arguments');

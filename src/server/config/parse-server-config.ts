@@ -1,15 +1,10 @@
+import { GoFlagError, GoHelpRequested } from '../../base/go-flags.js';
 import { quoteGo } from '../../base/go-format.js';
 import { ETCD_VERSION } from '../../base/version.js';
 import { applyConfigFile, ConfigFileFatal } from './config-file.js';
 import type { DeferredLog } from './deferred-log.js';
 import { applyEnvironment, EnvironmentConflict } from './environment.js';
-import {
-  type FlagSet,
-  FlagSyntaxError,
-  HelpRequested,
-  newFlagSet,
-  parseCommandLine,
-} from './flag-parser.js';
+import { type FlagSet, newFlagSet, parseCommandLine } from './flag-parser.js';
 import { FLAG_SPECS } from './flag-table.js';
 import { buildServerConfig, type ServerConfig } from './server-config.js';
 import { Settings } from './settings.js';
@@ -149,10 +144,10 @@ function running(argv: readonly string[]): DeferredLog {
 
 /** How etcd ends for an error. */
 function explain(error: unknown, argv: readonly string[], logs: DeferredLog[]): ParsedServerConfig {
-  if (error instanceof HelpRequested) {
+  if (error instanceof GoHelpRequested) {
     return exit(0, logs, { stdout: flagHelp(), stderr: USAGE });
   }
-  if (error instanceof FlagSyntaxError) {
+  if (error instanceof GoFlagError) {
     return exit(2, logs, { stderr: `${error.message}\n${USAGE}` });
   }
   if (error instanceof ConfigFileFatal) {
