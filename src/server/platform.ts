@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Logger } from '../base/logger.js';
 import { bcryptPasswordHasher } from '../platform/bcrypt-password-hasher.js';
 import type { Clock } from '../platform/clock.js';
 import { acquireDirectoryLock, DirectoryLockedError } from '../platform/directory-lock.js';
@@ -15,6 +16,9 @@ import type { Backend } from '../storage/backend/backend.js';
 import type { LmdbBackendMetrics } from '../storage/backend/lmdb.js';
 import { MemoryBackend } from '../storage/backend/memory.js';
 
+/** Time between two lines about the progress of a check, ms. */
+const PROGRESS_MILLIS = 2000;
+
 export interface BackendRequest {
   /** The snap directory of the member; it exists. */
   readonly directory: string;
@@ -24,6 +28,7 @@ export interface BackendRequest {
   readonly batchLimit: number;
   readonly unsafeNoFsync: boolean;
   readonly metrics: LmdbBackendMetrics;
+  readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -54,6 +59,18 @@ async function readConfigFile(path: string): Promise<Buffer> {
   }
 }
 
+/** Says now and then how far the check of a large database has come. */
+function checkProgress({ directory, logger }: BackendRequest) {
+  let told = nodeClock.monotonicMillis();
+  return (read: number, total: number): void => {
+    const now = nodeClock.monotonicMillis();
+    if (now - told < PROGRESS_MILLIS) return;
+    told = now;
+    const progress = `${Math.floor((100 * read) / total)}%`;
+    logger.info('checking the database', { directory, bytes: total, progress });
+  };
+}
+
 /** The machine that this process runs on. */
 export const nodePlatform: ServerPlatform = {
   fs: nodeFs,
@@ -64,7 +81,10 @@ export const nodePlatform: ServerPlatform = {
   workerProgram,
   async openBackend(request) {
     const { LmdbBackend } = await import('../storage/backend/lmdb.js');
+    // LMDB trusts what it maps: a damaged page would end the process without a word.
     return LmdbBackend.open({
+      checkWholeFile: true,
+      onCheckProgress: checkProgress(request),
       directory: request.directory,
       clock: nodeClock,
       noSync: request.unsafeNoFsync,

@@ -353,6 +353,7 @@ class Server implements EtcdServer {
           batchLimit: config.backendBatchLimit,
           unsafeNoFsync: config.unsafeNoFsync,
           metrics: this.#metrics.backend,
+          logger: this.#logger,
           onFatal,
         }),
       createTransport: peers.createTransport,

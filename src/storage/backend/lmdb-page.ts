@@ -22,6 +22,8 @@ export const LmdbPageKind = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x
 export const PAGE_HEADER_BYTES = 24;
 /** Node header: low and high half of a size or page number 2 + 2, flags 2, key size 2. */
 const NODE_HEADER_BYTES = 8;
+/** Room for pointers and nodes. */
+const NODE_SPACE_BYTES = LMDB_PAGE_BYTES - PAGE_HEADER_BYTES;
 const NODE_ON_OVERFLOW_PAGES = 0x01;
 const NODE_IS_TABLE = 0x02;
 /** Record of a tree: padding 4, flags 2, depth 2, three counts and the entries 32, root 8. */
@@ -174,6 +176,55 @@ export function decodeLmdbLeaf(page: LmdbPage): LmdbLeafNode[] {
   return nodes;
 }
 
+/** Offsets of the nodes of one page, sorted; a page has no room for more. */
+const SORTED_OFFSETS = new Uint16Array(LMDB_PAGE_BYTES / 2);
+
+/**
+ * Checks a leaf of rows as {@link decodeLmdbLeaf} does, making nothing of them, and that the keys
+ * ascend bytewise if `isOrdered`.
+ * @param onLarge gets the values that have pages of their own
+ * @throws LmdbFileError
+ */
+export function checkLmdbLeaf(
+  page: LmdbPage,
+  isOrdered: boolean,
+  onLarge: (value: OverflowValue) => void,
+): void {
+  const { bytes } = page;
+  const { lower, upper } = boundsOf(page);
+  const offsets = SORTED_OFFSETS.subarray(0, lower / 2);
+  let beforeStart = -1;
+  let beforeEnd = -1;
+  for (let row = 0; row < offsets.length; row++) {
+    const offset = nodeOffset(page, 2 * row, upper);
+    const start = offset + NODE_HEADER_BYTES;
+    const end = start + bytes.readUInt16LE(offset + 6);
+    if (end > LMDB_PAGE_BYTES) throw lmdbError(page, offset, 'a row reaches beyond its page');
+    if (isOrdered && row > 0 && bytes.compare(bytes, start, end, beforeStart, beforeEnd) >= 0) {
+      throw lmdbError(page, offset, `page ${page.number} has rows out of order`);
+    }
+    [beforeStart, beforeEnd] = [start, end];
+    offsets[row] = offset;
+  }
+  offsets.sort();
+  let next = PAGE_HEADER_BYTES + upper;
+  for (const offset of offsets) {
+    if (offset !== next) throw lmdbError(page, offset, 'a row does not follow another');
+    const keyBytes = bytes.readUInt16LE(offset + 6);
+    const flags = bytes.readUInt16LE(offset + 4);
+    let valueBytes = bytes.readUInt32LE(offset);
+    if (flags === NODE_ON_OVERFLOW_PAGES) {
+      valueBytes = OVERFLOW_RECORD_BYTES;
+      onLarge(decodeLeafNode(page, offset).value as OverflowValue);
+    } else if (flags !== 0) {
+      throw lmdbError(page, offset, `a row of an unknown kind (flags ${flags})`);
+    }
+    const length = NODE_HEADER_BYTES + keyBytes + valueBytes;
+    next += length + (length % 2);
+  }
+  if (next !== LMDB_PAGE_BYTES) throw lmdbError(page, 22, `page ${page.number} misses a row`);
+}
+
 /** A row whose value is on pages of its own: its place among the rows, and where the value is. */
 export interface LargeRow {
   readonly row: number;
@@ -299,21 +350,29 @@ function decodeTree(page: LmdbPage, offset: number): LmdbTree {
 
 /** Offsets of the nodes of a page. */
 function nodeOffsets(page: LmdbPage): number[] {
-  const { bytes, number } = page;
-  const lower = bytes.readUInt16LE(20);
-  const upper = bytes.readUInt16LE(22);
-  const space = LMDB_PAGE_BYTES - PAGE_HEADER_BYTES;
-  if (lower > upper || upper > space || lower % 2 !== 0) {
-    throw lmdbError(page, 20, `page ${number} has impossible bounds ${lower} and ${upper}`);
-  }
+  const { lower, upper } = boundsOf(page);
   const nodes: number[] = [];
   for (let pointer = 0; pointer < lower; pointer += 2) {
-    const node = bytes.readUInt16LE(PAGE_HEADER_BYTES + pointer);
-    if (node < upper || node + NODE_HEADER_BYTES > space) {
-      const at = PAGE_HEADER_BYTES + pointer;
-      throw lmdbError(page, at, `page ${number} has a row outside of itself`);
-    }
-    nodes.push(PAGE_HEADER_BYTES + node);
+    nodes.push(nodeOffset(page, pointer, upper));
   }
   return nodes;
+}
+
+/** Where the free space of a page begins and ends, from the end of its header. */
+function boundsOf(page: LmdbPage): { lower: number; upper: number } {
+  const lower = page.bytes.readUInt16LE(20);
+  const upper = page.bytes.readUInt16LE(22);
+  if (lower > upper || upper > NODE_SPACE_BYTES || lower % 2 !== 0) {
+    throw lmdbError(page, 20, `page ${page.number} has impossible bounds ${lower} and ${upper}`);
+  }
+  return { lower, upper };
+}
+
+function nodeOffset(page: LmdbPage, pointer: number, upper: number): number {
+  const node = page.bytes.readUInt16LE(PAGE_HEADER_BYTES + pointer);
+  if (node < upper || node + NODE_HEADER_BYTES > NODE_SPACE_BYTES) {
+    const at = PAGE_HEADER_BYTES + pointer;
+    throw lmdbError(page, at, `page ${page.number} has a row outside of itself`);
+  }
+  return PAGE_HEADER_BYTES + node;
 }

@@ -59,10 +59,12 @@ export interface LmdbBackendOptions extends BatchLimits {
   readonly onFatal?: (error: Error) => void;
   readonly metrics?: LmdbBackendMetrics;
   /**
-   * Check the structure of the whole file before it is opened (for an initial corruption check);
-   * otherwise only of what does not take reading all of it.
+   * Check the whole file before it is opened, so that a damaged one is refused rather than ending the
+   * process; otherwise only what does not take reading all of it.
    */
   readonly checkWholeFile?: boolean;
+  /** Told now and then how many bytes of how many were checked. */
+  readonly onCheckProgress?: (read: number, total: number) => void;
   readonly fs?: Fs;
 }
 
@@ -101,7 +103,8 @@ export class LmdbBackend implements Backend {
     }
     await removeLeftovers(fs, options.directory);
     const leaves = options.checkWholeFile ?? false;
-    const isNew = !(await checkLmdbFile(fs, path, { leaves }));
+    const onProgress = options.onCheckProgress;
+    const isNew = !(await checkLmdbFile(fs, path, { leaves, onProgress }));
     const environment = await LmdbEnvironment.open(path, { noSync: options.noSync ?? false });
     if (isNew) {
       await fs.syncDirectory(options.directory);

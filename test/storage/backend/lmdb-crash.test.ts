@@ -11,7 +11,8 @@ import { KEPT_ROWS, rowKey } from './lmdb-child-rows.js';
 
 /** Opens what the child left and checks that it is the state of one moment; returns which. */
 async function checkRows(directory: string, valueBytes: number): Promise<number> {
-  const backend = await LmdbBackend.open({ directory, clock: new ManualClock() });
+  const options = { directory, clock: new ManualClock(), checkWholeFile: true };
+  const backend = await LmdbBackend.open(options);
   const index = Number(backend.get('meta', Buffer.from('consistent_index'))?.toString() ?? 0);
   const expected: string[] = [];
   for (let n = Math.max(1, index - KEPT_ROWS + 1); n <= index; n++) {

@@ -126,7 +126,7 @@ describe('a damaged LMDB file', () => {
       await copyFile(sound, path);
       await overwrite(path, page * PAGE, Buffer.alloc(PAGE));
       await expect(checkLmdbFile(nodeFs, path, { leaves: true })).rejects.toThrow(
-        /is not the leaf/,
+        new RegExp(`page ${page} is not the leaf it should be .offset ${page * PAGE}.`),
       );
     }
   });
