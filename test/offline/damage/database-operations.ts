@@ -1,9 +1,11 @@
 import { silentLogger } from '../../../src/base/logger.js';
 import { readDatabase } from '../../../src/offline/database.js';
+import { differences } from '../../../src/offline/database-diff.js';
 import { decodeRow } from '../../../src/offline/decode-row.js';
 import { diskUsage } from '../../../src/offline/disk-usage.js';
 import { fileHash } from '../../../src/offline/file-hash.js';
 import { fileHashKv } from '../../../src/offline/file-hash-kv.js';
+import { liveEntries } from '../../../src/offline/live-entries.js';
 import { scanLeaves } from '../../../src/offline/scan-keys.js';
 import { type RestoreFormat, restoreSnapshot } from '../../../src/offline/snapshot-restore.js';
 import { snapshotStatus } from '../../../src/offline/snapshot-status.js';
@@ -11,6 +13,8 @@ import { verifyFile } from '../../../src/offline/verify-file.js';
 import type { Fs } from '../../../src/platform/fs.js';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
 import { readWal } from '../../../src/storage/wal/reader.js';
+import { putFile } from '../../storage/wal/support.js';
+import { bboltImage, keyRow } from '../support.js';
 import { DatabaseDamageFound, Digest } from './answers.js';
 
 /** What can be done with a database file; throws if it can't. */
@@ -42,6 +46,38 @@ async function contentsOf(fs: Fs, path: string, decodes: boolean): Promise<unkno
   });
 }
 
+/** Has keys that the damaged files have, too, and one that they lack. */
+const OTHER_DATABASE = bboltImage({
+  cluster: [],
+  key: [
+    keyRow({ main: 2, key: '/registry/nodes/2', value: Buffer.from('other') }),
+    keyRow({ main: 3, key: '/nobody', value: Buffer.from('has it') }),
+  ],
+  meta: [],
+});
+
+/** What `snapshot diff` prints. */
+async function compare(fs: Fs, path: string): Promise<unknown> {
+  const temporary = '/temporary';
+  await fs.makeDirectory(temporary);
+  try {
+    const other = `${temporary}/other`;
+    await putFile(fs, other, OTHER_DATABASE);
+    const left = liveEntries(fs, other, { temporary });
+    const right = liveEntries(fs, path, { temporary });
+    const digest = new Digest();
+    let count = 0;
+    for await (const { kind, key, ...sides } of differences(left, right)) {
+      const text = (_name: string, part: unknown) => (typeof part === 'bigint' ? `${part}` : part);
+      digest.add(kind, key, JSON.stringify(sides, text));
+      count++;
+    }
+    return [count, String(digest)];
+  } finally {
+    await fs.removeTree(temporary);
+  }
+}
+
 /** Operations on a database of either kind. */
 export const DATABASE_OPERATIONS: Readonly<Record<string, FileOperation>> = {
   hashkv: (fs, path) => fileHashKv(fs, path, 0),
@@ -55,6 +91,7 @@ export const DATABASE_OPERATIONS: Readonly<Record<string, FileOperation>> = {
     }
     throw new DatabaseDamageFound(path, verdict.damage);
   },
+  'snapshot diff': compare,
   'data du': async (fs, path) => {
     const { prefixes, total, revision, compactRevision } = await diskUsage(fs, path, {
       depth: 1,

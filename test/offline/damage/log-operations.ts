@@ -1,3 +1,8 @@
+import { decodeEntryContent } from '../../../src/offline/logs/decode-entry.js';
+import { KeptSegments } from '../../../src/offline/logs/log-directory.js';
+import { readEntries } from '../../../src/offline/logs/log-outline.js';
+import { openLog } from '../../../src/offline/logs/open-log.js';
+import { verifyLog } from '../../../src/offline/logs/verify-log.js';
 import { readLogFacts } from '../../../src/offline/verify-member.js';
 import type { Fs } from '../../../src/platform/fs.js';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
@@ -10,7 +15,7 @@ import {
   type WalContents,
 } from '../../../src/storage/wal/reader.js';
 import { readWalWithRepair } from '../../../src/storage/wal/repair.js';
-import { Digest } from './answers.js';
+import { DatabaseDamageFound, Digest } from './answers.js';
 
 export const WAL_DIRECTORY = '/member/wal';
 export const SNAP_DIRECTORY = '/member/snap';
@@ -20,14 +25,51 @@ export type LogOperation = (fs: Fs) => Promise<unknown>;
 
 /** Those that change nothing. */
 export const READING_OPERATIONS: Readonly<Record<string, LogOperation>> = {
-  'dump-logs': async (fs) => textOf(await readWal(fs, WAL_DIRECTORY)),
-  'wal verify': async (fs) => (await verifyWal(fs, WAL_DIRECTORY)).hardState,
+  'read log': async (fs) => textOf(await readWal(fs, WAL_DIRECTORY)),
+  'check log': async (fs) => (await verifyWal(fs, WAL_DIRECTORY)).hardState,
+  'dump-logs': dump,
+  'wal verify': inspect,
   'newest snapshot': async (fs) => (await validSnapshots(fs, WAL_DIRECTORY)).at(-1) ?? null,
   verify: async (fs) => {
     const { hardState, snapshotIndex, lastIndex } = await readLogFacts(fs, WAL_DIRECTORY);
     return { hardState, snapshotIndex, lastIndex };
   },
 };
+
+/** What `dump-logs` prints. */
+async function dump(fs: Fs): Promise<unknown> {
+  const files = new KeptSegments(fs);
+  try {
+    const { snapshot, outline } = await openLog(fs, files, {
+      walDirectory: WAL_DIRECTORY,
+      dataDirectory: '/',
+      startIndex: undefined,
+      snapshotName: '',
+      stopAtGap: false,
+    });
+    const digest = new Digest();
+    let entries = 0;
+    await readEntries(files, WAL_DIRECTORY, outline, (entry) => {
+      const { kind } = decodeEntryContent(entry);
+      digest.add(`${kind} ${entry.type} ${entry.term} ${entry.index}`, entry.data);
+      entries++;
+    });
+    const { identity, hardState, lastIndex } = outline;
+    return { snapshot, identity, hardState, lastIndex, entries, digest: String(digest) };
+  } finally {
+    await files.close();
+  }
+}
+
+/** What `wal verify` prints of what is sound. */
+async function inspect(fs: Fs): Promise<unknown> {
+  const { damage, extent, hardState, problems } = await verifyLog(fs, '/');
+  if (damage !== undefined) {
+    const { file, offset, reason } = damage;
+    throw new DatabaseDamageFound(file, { offset, reason, page: undefined, row: undefined });
+  }
+  return { extent, hardState, problems };
+}
 
 /** What a start does: it may cut the last segment, of which it keeps a copy. */
 export async function boot(fs: Fs): Promise<unknown> {
