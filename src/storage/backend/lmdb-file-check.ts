@@ -93,6 +93,8 @@ class LmdbFileChecker {
   #freeLeaves = new PageSet(0);
   /** First pages of values that are yet to be checked, with how many pages they take. */
   readonly #values = new Map<number, number>();
+  /** What the records of the trees say. */
+  #expectedRows = 0;
   #lastPage = 0;
   #transaction = 0;
   #readsLeaves = false;
@@ -131,6 +133,7 @@ class LmdbFileChecker {
   }
 
   async #checkTree(tree: LmdbTree, kind: TreeKind): Promise<void> {
+    if (kind !== 'tables') this.#expectedRows += tree.entries;
     if (tree.root !== undefined) {
       await this.#checkPage(tree.root, tree.depth, kind);
     }
@@ -152,22 +155,30 @@ class LmdbFileChecker {
       }
       return;
     }
-    for (const { kind: nodeKind, value } of decodeLmdbLeaf(page)) {
+    for (const { kind: nodeKind, value, offset } of decodeLmdbLeaf(page)) {
       if (nodeKind === 'overflow') this.#noteValue(value as OverflowValue);
-      else if (nodeKind === 'table') await this.#checkTree(value as LmdbTree, 'rows');
+      else if (nodeKind === 'table') {
+        const tree = value as LmdbTree;
+        if (tree.flags !== 0) throw lmdbError(page, offset, `a table with flags ${tree.flags}`);
+        await this.#checkTree(tree, 'rows');
+      }
     }
   }
 
   async #checkLeaves(onProgress: LmdbCheckOptions['onProgress']): Promise<void> {
     let reported = 0;
+    let rows = 0;
     for await (const page of this.#pagesOf(this.#leaves)) {
       this.#requireTreePage(page, 'leaf');
       const isFree = this.#freeLeaves.has(page.number);
-      checkLmdbLeaf(page, !isFree, (value) => this.#noteValue(value));
+      rows += checkLmdbLeaf(page, !isFree, (value) => this.#noteValue(value));
       if (isFree) await this.#checkFreePages(page);
       if (page.number < reported + WINDOW_PAGES) continue;
       reported = page.number;
       onProgress?.(reported * LMDB_PAGE_BYTES, this.#fileBytes);
+    }
+    if (this.#readsLeaves && rows !== this.#expectedRows) {
+      throw this.#damaged(0, `it has ${rows} rows, expected ${this.#expectedRows}`);
     }
   }
 

@@ -53,6 +53,8 @@ export class LmdbFileError extends Error {
 
 /** A tree of pairs. */
 export interface LmdbTree {
+  /** How LMDB compares its keys and keeps its values; 0: as bytes, one value for a key. */
+  readonly flags: number;
   /** Levels; 1: the root is a leaf. */
   readonly depth: number;
   /** Undefined: the tree is empty. */
@@ -183,13 +185,14 @@ const SORTED_OFFSETS = new Uint16Array(LMDB_PAGE_BYTES / 2);
  * Checks a leaf of rows as {@link decodeLmdbLeaf} does, making nothing of them, and that the keys
  * ascend bytewise if `isOrdered`.
  * @param onLarge gets the values that have pages of their own
+ * @returns how many rows it has
  * @throws LmdbFileError
  */
 export function checkLmdbLeaf(
   page: LmdbPage,
   isOrdered: boolean,
   onLarge: (value: OverflowValue) => void,
-): void {
+): number {
   const { bytes } = page;
   const { lower, upper } = boundsOf(page);
   const offsets = SORTED_OFFSETS.subarray(0, lower / 2);
@@ -223,6 +226,7 @@ export function checkLmdbLeaf(
     next += length + (length % 2);
   }
   if (next !== LMDB_PAGE_BYTES) throw lmdbError(page, 22, `page ${page.number} misses a row`);
+  return offsets.length;
 }
 
 /** A row whose value is on pages of its own: its place among the rows, and where the value is. */
@@ -338,6 +342,7 @@ function keyAt(page: LmdbPage, offset: number): Buffer {
 }
 
 function decodeTree(page: LmdbPage, offset: number): LmdbTree {
+  const flags = page.bytes.readUInt16LE(offset + 4);
   const depth = page.bytes.readUInt16LE(offset + 6);
   const root = page.bytes.readBigUInt64LE(offset + 40);
   if (depth > MAX_TREE_DEPTH) throw lmdbError(page, offset, `a tree of ${depth} levels`);
@@ -345,7 +350,7 @@ function decodeTree(page: LmdbPage, offset: number): LmdbTree {
   if ((root === NO_ROOT) !== (entries === 0) || (root === NO_ROOT) !== (depth === 0)) {
     throw lmdbError(page, offset, `a tree of ${entries} rows on ${depth} levels`);
   }
-  return { depth, entries, root: root === NO_ROOT ? undefined : Number(root) };
+  return { flags, depth, entries, root: root === NO_ROOT ? undefined : Number(root) };
 }
 
 /** Offsets of the nodes of a page. */

@@ -12,10 +12,14 @@ import type { Random } from '../../../src/platform/random.js';
 import { seededRandom } from '../../../src/platform/seeded-random.js';
 import { type Backend, BUCKETS } from '../../../src/storage/backend/backend.js';
 import { LMDB_FILE_NAME, LmdbBackend } from '../../../src/storage/backend/lmdb.js';
-import { LMDB_PAGE_BYTES, LmdbPageKind } from '../../../src/storage/backend/lmdb-page.js';
+import {
+  decodeLmdbLeaf,
+  LMDB_PAGE_BYTES,
+  LmdbPageKind,
+} from '../../../src/storage/backend/lmdb-page.js';
 import { type Answer, answerOf, Digest } from './answers.js';
 import { damage } from './damage.js';
-import { lmdbContent, withContentOf } from './extents.js';
+import { type Extent, lmdbContent, withContentOf } from './extents.js';
 
 const WRITTEN_ROWS = 40;
 
@@ -62,6 +66,24 @@ function leafPages(bytes: Buffer): number[] {
   return pages;
 }
 
+/**
+ * Rows begin at even places, so that a length may be wrong by the byte between two rows: nothing
+ * tells that from a row that is longer. So may that of a value on pages of its own, within them.
+ */
+function contentWithLengths(sound: Buffer): Extent[] {
+  const lengths: Extent[] = [];
+  for (const number of leafPages(sound)) {
+    const start = number * LMDB_PAGE_BYTES;
+    const bytes = sound.subarray(start, start + LMDB_PAGE_BYTES);
+    for (const { offset, kind } of decodeLmdbLeaf({ file: '', number, bytes })) {
+      const loose = kind === 'overflow' ? 2 : 1;
+      lengths.push({ start: start + offset, end: start + offset + loose });
+      lengths.push({ start: start + offset + 6, end: start + offset + 7 });
+    }
+  }
+  return [...lmdbContent(sound), ...lengths];
+}
+
 /** A page that something happened to, among pages that nothing happened to. */
 function damageLeaf(sound: Buffer, page: number, random: Random): { kind: string; bytes: Buffer } {
   const bytes = Buffer.from(sound);
@@ -73,7 +95,7 @@ function damageLeaf(sound: Buffer, page: number, random: Random): { kind: string
 
 async function main(path: string, directory: string, count: number, seed: number): Promise<void> {
   const sound = await readFile(path);
-  const content = lmdbContent(sound);
+  const content = contentWithLengths(sound);
   const pages = leafPages(sound);
   const expected = await answer(join(directory, 'sound'), sound);
   const say = (text: string) => writeSync(1, `${text}\n`);
