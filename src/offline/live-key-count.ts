@@ -5,6 +5,7 @@ const State = { empty: 0, live: 1, dead: 2 } as const;
 /** Keys lie one behind the other in chunks of so many bytes; a longer key has a chunk of its own. */
 const CHUNK_BYTES = 2 ** 20;
 const LENGTH_BYTES = 4;
+const SHORT_BYTES = 64;
 
 export interface LiveKeyLimits {
   /** Bytes of the keys that are kept. */
@@ -37,12 +38,14 @@ export class LiveKeyCount {
     this.#limits = limits;
   }
 
-  put(key: Uint8Array): void {
-    this.#set(key, State.live);
+  /** The key is `bytes[start, end)`. */
+  put(bytes: Buffer, start = 0, end = bytes.length): void {
+    this.#set(bytes, start, end, State.live);
   }
 
-  delete(key: Uint8Array): void {
-    this.#set(key, State.dead);
+  /** The key is `bytes[start, end)`. */
+  delete(bytes: Buffer, start = 0, end = bytes.length): void {
+    this.#set(bytes, start, end, State.dead);
   }
 
   /**
@@ -56,10 +59,10 @@ export class LiveKeyCount {
     return this.#shares.length === 0 ? this.#counted : undefined;
   }
 
-  #set(key: Uint8Array, state: number): void {
-    const hash = hashOf(key);
-    if (!isInShare(hash, this.#share)) return;
-    this.#table.set(key, hash, state);
+  #set(key: Buffer, start: number, end: number, state: number): void {
+    const hash = hashOf(key, start, end);
+    if (this.#share.bits > 0 && !isInShare(hash, this.#share)) return;
+    this.#table.set(key, start, end, hash, state);
     const { bytes, keys } = this.#limits;
     // One key alone always fits, and keys of one hash can't be told apart by more of its bits.
     while (
@@ -92,10 +95,10 @@ function isInShare(hash: number, { bits, value }: Share): boolean {
 }
 
 /** 32 bits, unsigned. */
-function hashOf(key: Uint8Array): number {
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < key.length; index++) {
-    hash = Math.imul(hash ^ (key[index] as number), 0x9e3779b1);
+  for (let index = start; index < end; index++) {
+    hash = Math.imul(hash ^ (bytes[index] as number), 0x9e3779b1);
     hash ^= hash >>> 15;
   }
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -116,15 +119,15 @@ class KeyTable {
     return this.#keys.bytes;
   }
 
-  set(key: Uint8Array, hash: number, state: number): void {
-    const slot = this.#slotOf(key, hash);
+  set(bytes: Buffer, start: number, end: number, hash: number, state: number): void {
+    const slot = this.#slotOf(bytes, start, end, hash);
     const before = this.#states[slot];
     if (before === State.live) this.live--;
     if (state === State.live) this.live++;
     this.#states[slot] = state;
     if (before !== State.empty) return;
     this.#hashes[slot] = hash;
-    this.#places[slot] = this.#keys.add(key);
+    this.#places[slot] = this.#keys.add(bytes, start, end);
     this.used++;
     if (this.used > this.#states.length * MAX_LOAD) this.#grow();
   }
@@ -136,18 +139,20 @@ class KeyTable {
       const state = this.#states[slot] as number;
       const hash = this.#hashes[slot] as number;
       if (state === State.empty || !isWanted(hash)) continue;
-      table.set(this.#keys.at(this.#places[slot] as number), hash, state);
+      const key = this.#keys.at(this.#places[slot] as number);
+      table.set(key, 0, key.length, hash, state);
     }
     return table;
   }
 
   /** The slot of the key, or the empty one where it belongs. */
-  #slotOf(key: Uint8Array, hash: number): number {
+  #slotOf(bytes: Buffer, start: number, end: number, hash: number): number {
     const mask = this.#states.length - 1;
     let slot = firstSlot(hash, mask);
     while (
       this.#states[slot] !== State.empty &&
-      (this.#hashes[slot] !== hash || !this.#keys.isAt(this.#places[slot] as number, key))
+      (this.#hashes[slot] !== hash ||
+        !this.#keys.isAt(this.#places[slot] as number, bytes, start, end))
     ) {
       slot = (slot + 1) & mask;
     }
@@ -185,8 +190,8 @@ class KeyChunks {
   #free = 0;
 
   /** @returns where it is: the number of its chunk, and the place there */
-  add(key: Uint8Array): number {
-    const needed = LENGTH_BYTES + key.length;
+  add(bytes: Buffer, start: number, end: number): number {
+    const needed = LENGTH_BYTES + end - start;
     this.bytes += needed;
     let chunk = this.#chunks.at(-1);
     if (chunk === undefined || this.#free + needed > chunk.length) {
@@ -195,8 +200,8 @@ class KeyChunks {
       this.#free = 0;
     }
     const at = this.#free;
-    chunk.writeUInt32LE(key.length, at);
-    chunk.set(key, at + LENGTH_BYTES);
+    chunk.writeUInt32LE(end - start, at);
+    copyShort(bytes, start, end, chunk, at + LENGTH_BYTES);
     this.#free += needed;
     return (this.#chunks.length - 1) * CHUNK_BYTES + at;
   }
@@ -208,11 +213,18 @@ class KeyChunks {
     return chunk.subarray(start, start + chunk.readUInt32LE(start - LENGTH_BYTES));
   }
 
-  isAt(place: number, key: Uint8Array): boolean {
+  isAt(place: number, bytes: Buffer, from: number, to: number): boolean {
     const chunk = this.#chunks[Math.floor(place / CHUNK_BYTES)];
     if (chunk === undefined) return false;
     const start = (place % CHUNK_BYTES) + LENGTH_BYTES;
-    if (chunk.readUInt32LE(start - LENGTH_BYTES) !== key.length) return false;
-    return chunk.compare(key, 0, key.length, start, start + key.length) === 0;
+    if (chunk.readUInt32LE(start - LENGTH_BYTES) !== to - from) return false;
+    return chunk.compare(bytes, from, to, start, start + to - from) === 0;
   }
+}
+
+/** Copies some ten bytes faster than native code, whose call takes longer than that. */
+function copyShort(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
+  if (end - start > SHORT_BYTES) source.copy(target, at, start, end);
+  else
+    for (let index = start; index < end; index++) target[at + index - start] = source[index] ?? 0;
 }

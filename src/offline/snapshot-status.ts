@@ -1,11 +1,11 @@
-import { crc32c } from '../base/crc32c.js';
+import { crc32c, crc32cRange } from '../base/crc32c.js';
 import type { Fs } from '../platform/fs.js';
 import { BboltError } from '../storage/bbolt/bbolt-error.js';
 import { BboltFile } from '../storage/bbolt/bbolt-file.js';
-import type { StoredElement } from '../storage/bbolt/leaf.js';
+import { elementsOf, type StoredElement } from '../storage/bbolt/leaf.js';
 import { PageUse } from '../storage/bbolt/page-use.js';
-import { isTombstoneKey, mainRevisionOf } from '../storage/mvcc/revision-key.js';
-import { userKeyOf } from './key-rows.js';
+import { mainRevisionOf } from '../storage/mvcc/revision-key.js';
+import { countUserKeys } from './key-rows.js';
 import { LiveKeyCount, type LiveKeyLimits } from './live-key-count.js';
 import { SnapshotChecksumError, verifyTrailingHash } from './snapshot-checksum.js';
 
@@ -70,19 +70,22 @@ async function sumUp(
   for await (const bucket of file.buckets(use.visit)) {
     hash = crc32c(bucket.name, hash);
     const name = bucket.name.toString('latin1');
-    for await (const rows of file.rows(bucket, use.visit)) {
-      for (const row of rows) {
-        hash = crc32c(row.value, crc32c(row.key, hash));
-        read += row.key.length + row.value.length;
-        if (name === 'key') {
-          revision = mainRevisionOf(row.key);
-          count(keys, row, file.path);
-        } else if (name === 'meta' && row.key.equals(VERSION_KEY)) {
-          version = row.value.toString();
-        }
+    await file.eachLeaf(bucket, use.visit, (leaf) => {
+      const { bytes, count, places } = leaf;
+      if (count === 0) return;
+      const start = places[0] ?? 0;
+      const end = places[2 * count] ?? start;
+      // Keys and values lie in the order in which they are hashed.
+      hash = crc32cRange(bytes, start, end, hash);
+      read += end - start;
+      if (name === 'key') {
+        countUserKeys(leaf, keys, file.path);
+        revision = mainRevisionOf(bytes.subarray(places[2 * count - 2]));
+      } else if (name === 'meta') {
+        version = elementsOf(leaf).find(isVersion)?.value.toString() ?? version;
       }
       onProgress?.(read, file.bytes);
-    }
+    });
   }
   await use.checkFreelist(file);
   const totalKey = keys.endPass() ?? (await countTheRest(file, keys));
@@ -91,11 +94,8 @@ async function sumUp(
 
 const VERSION_KEY = Buffer.from('storageVersion');
 
-/** @throws BboltError */
-function count(keys: LiveKeyCount, row: StoredElement, path: string): void {
-  const key = userKeyOf(row, path);
-  if (isTombstoneKey(row.key)) keys.delete(key);
-  else keys.put(key);
+function isVersion({ key }: StoredElement): boolean {
+  return key.equals(VERSION_KEY);
 }
 
 /** Further passes over the keys, of which there are too many to be in memory at once. */
@@ -103,9 +103,7 @@ async function countTheRest(file: BboltFile, keys: LiveKeyCount): Promise<number
   const bucket = await file.bucket('key');
   for (;;) {
     if (bucket !== undefined) {
-      for await (const rows of file.rows(bucket)) {
-        for (const row of rows) count(keys, row, file.path);
-      }
+      await file.eachLeaf(bucket, undefined, (leaf) => countUserKeys(leaf, keys, file.path));
     }
     const counted = keys.endPass();
     if (counted !== undefined) return counted;

@@ -34,4 +34,20 @@ describe('crc32c', () => {
       }),
     );
   });
+
+  it('equals it for long stretches too, wherever they begin', () => {
+    const bytes = Uint8Array.from(
+      { length: 3000 },
+      (_, index) => (index * index * 7 + index) >>> 3,
+    );
+    for (let start = 0; start < 9; start++) {
+      for (const length of [1023, 1024, 1025, 1039, 1040, 2500]) {
+        const expected = bitwise(bytes.subarray(start, start + length));
+        expect(crc32cRange(bytes, start, start + length)).toBe(expected);
+        expect(crc32cRange(bytes.subarray(start), 0, length)).toBe(expected);
+        const split = crc32cRange(bytes, start, start + 5);
+        expect(crc32cRange(bytes, start + 5, start + length, split)).toBe(expected);
+      }
+    }
+  });
 });

@@ -113,6 +113,38 @@ export function keyOfChecked(bytes: Uint8Array): Buffer {
   return key;
 }
 
+/**
+ * Length of the key of a KeyValue in `bytes[start, end)`, of which all is looked at; it begins at
+ * `start + 2`. -1 if the KeyValue is not as every encoder writes it, if its key is empty or longer
+ * than 127 bytes, or a number is negative: then {@link keyOfChecked} tells what it is.
+ */
+export function plainKeyLength(bytes: Uint8Array, start: number, end: number): number {
+  const length = bytes[start + 1] as number;
+  if (end - start < 2 || bytes[start] !== ((KEY << 3) | 2) || length > 0x7f) return -1;
+  let at = start + 2 + length;
+  if (at < end && bytes[at] === CREATE_REVISION << 3) at = varintEnd(bytes, at + 1);
+  if (at < end && bytes[at] === MOD_REVISION << 3) at = varintEnd(bytes, at + 1);
+  if (at < end && bytes[at] === VERSION << 3) at = varintEnd(bytes, at + 1);
+  if (at < end && bytes[at] === ((VALUE << 3) | 2)) {
+    const lengthAt = at + 1;
+    at = varintEnd(bytes, lengthAt);
+    if (at > end) return -1;
+    let valueLength = 0;
+    for (let index = at - 1; index >= lengthAt; index--) {
+      valueLength = valueLength * 128 + ((bytes[index] as number) & 0x7f);
+    }
+    at += valueLength;
+  }
+  if (at < end && bytes[at] === LEASE << 3) at = varintEnd(bytes, at + 1);
+  return at === end ? length : -1;
+}
+
+/** Where a varint of at most nine bytes ends; beyond everything if it is longer or cut off. */
+function varintEnd(bytes: Uint8Array, start: number): number {
+  for (let at = start; at < start + 9; at++) if ((bytes[at] ?? 0x80) < 0x80) return at + 1;
+  return Number.POSITIVE_INFINITY;
+}
+
 /** The key, aliasing `bytes`. */
 export function keyOf(bytes: Uint8Array): Buffer {
   return seek(bytes, (KEY << 3) | 2)?.bytes() ?? EMPTY_BYTES;

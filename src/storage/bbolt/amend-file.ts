@@ -3,6 +3,7 @@ import type { Row } from '../backend/backend.js';
 import { type BboltBucket, BboltFile } from './bbolt-file.js';
 import { type BranchElement, decodeBranch, encodeBranch } from './branch.js';
 import {
+  elementsOf,
   encodeBucket,
   encodeInlineBucket,
   encodeLeaf,
@@ -62,7 +63,7 @@ export async function amendBboltFile(
 }
 
 function bucketValue({ root }: BboltBucket): Buffer {
-  return 'inline' in root ? encodeInlineBucket(root.inline) : encodeBucket(root.page);
+  return 'inline' in root ? encodeInlineBucket(elementsOf(root.inline)) : encodeBucket(root.page);
 }
 
 function buildBucket(rows: readonly Row[], pages: PageAppender): Buffer {

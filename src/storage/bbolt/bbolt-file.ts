@@ -1,12 +1,18 @@
 import type { FileHandle, Fs } from '../../platform/fs.js';
 import { BboltError } from './bbolt-error.js';
-import { decodeBranch, type StoredChild } from './branch.js';
-import { type BucketRoot, decodeBucket, decodeLeaf, type StoredElement } from './leaf.js';
+import { decodeBranch } from './branch.js';
+import {
+  type BucketRoot,
+  decodeBucket,
+  elementsOf,
+  type LeafPlaces,
+  type StoredElement,
+} from './leaf.js';
+import { LeafCursor, leafOf, MAX_DEPTH, type PageVisitor, pageKindError } from './leaf-cursor.js';
 import { HUGE_COUNT, PageKind, readU64 } from './page.js';
 import { PageReader, type StoredPage } from './page-reader.js';
 
-/** Branches above a leaf, at most: a file that has more goes in circles. */
-const MAX_DEPTH = 64;
+export type { PageVisitor };
 
 /** A bucket of the file. */
 export interface BboltBucket {
@@ -14,27 +20,11 @@ export interface BboltBucket {
   readonly root: BucketRoot;
 }
 
-/** Called with each page of a tree before what is in it is looked at. */
-export type PageVisitor = (page: StoredPage) => void;
-
 export interface BboltWalkOptions {
   readonly visit?: PageVisitor | undefined;
   /** From the highest key to the lowest. Default false. */
   readonly reverse?: boolean | undefined;
 }
-
-interface StoredLeaf {
-  readonly page: StoredPage;
-  readonly elements: StoredElement[];
-}
-
-/** The keys that a subtree may have: from `from` on, and below `below`. */
-interface KeyBounds {
-  readonly from: Buffer | undefined;
-  readonly below: Buffer | undefined;
-}
-
-const ANY_KEY: KeyBounds = { from: undefined, below: undefined };
 
 /**
  * Reads a bbolt file without a lock and without ever writing to it, in memory that doesn't grow with
@@ -87,9 +77,9 @@ export class BboltFile {
 
   /** The buckets in the order of their names. */
   async *buckets(visit?: PageVisitor): AsyncGenerator<BboltBucket> {
-    for await (const { page, elements } of this.#leaves(this.#pages.meta.root, { visit })) {
-      for (const { key, value, isBucket } of elements) {
-        const offset = page.site.offset + (value.byteOffset - page.bytes.byteOffset);
+    for await (const leaf of this.#leaves(this.#pages.meta.root, { visit })) {
+      for (const { key, value, isBucket } of elementsOf(leaf)) {
+        const offset = leaf.site.offset + (value.byteOffset - leaf.bytes.byteOffset);
         const site = { file: this.path, offset };
         if (!isBucket) throw new BboltError(site, `"${key.toString('latin1')}" is not a bucket`);
         yield { name: key, root: decodeBucket(value, site) };
@@ -114,12 +104,35 @@ export class BboltFile {
     const { root } = bucket;
     const isReverse = options.reverse === true;
     if ('inline' in root) {
-      const elements = this.#pairs(root.inline);
+      const elements = elementsOf(this.#pairs(root.inline));
       if (elements.length > 0) yield isReverse ? elements.toReversed() : elements;
       return;
     }
-    for await (const { elements } of this.#leaves(root.page, options)) {
-      yield this.#pairs(isReverse ? elements.toReversed() : elements);
+    for await (const leaf of this.#leaves(root.page, options)) {
+      const elements = elementsOf(this.#pairs(leaf));
+      yield isReverse ? elements.toReversed() : elements;
+    }
+  }
+
+  /**
+   * As {@link rows}, for whoever sums up a whole file: `take` gets the leaves themselves, and nothing
+   * is made for each pair.
+   */
+  async eachLeaf(
+    { root }: BboltBucket,
+    visit: PageVisitor | undefined,
+    take: (leaf: LeafPlaces) => void,
+  ): Promise<void> {
+    if ('inline' in root) {
+      take(this.#pairs(root.inline));
+      return;
+    }
+    const cursor = new LeafCursor(this.#pages, root.page, { visit });
+    for (;;) {
+      const next = cursor.next();
+      const leaf = next instanceof Promise ? await next : next;
+      if (leaf === undefined) return;
+      take(this.#pairs(leaf));
     }
   }
 
@@ -130,8 +143,8 @@ export class BboltFile {
 
   /** The value of a key, undefined if it has none. */
   async get(bucket: BboltBucket, key: Uint8Array): Promise<Buffer | undefined> {
-    const find = (elements: StoredElement[]): Buffer | undefined =>
-      this.#pairs(elements).find((element) => element.key.equals(key))?.value;
+    const find = (leaf: LeafPlaces): Buffer | undefined =>
+      elementsOf(this.#pairs(leaf)).find((element) => element.key.equals(key))?.value;
     if ('inline' in bucket.root) return find(bucket.root.inline);
     let page = await this.#pages.read(bucket.root.page);
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
@@ -149,7 +162,7 @@ export class BboltFile {
     const { freelist } = this.#pages.meta;
     if (freelist === undefined) return undefined;
     const page = await this.#pages.read(freelist);
-    if (page.header.flags !== PageKind.freelist) throw kindError(page, 'a freelist');
+    if (page.header.flags !== PageKind.freelist) throw pageKindError(page, 'a freelist');
     const isHuge = page.header.count === HUGE_COUNT;
     const count = isHuge ? readU64(page.bytes, 16) : page.header.count;
     const start = isHuge ? 24 : 16;
@@ -161,78 +174,24 @@ export class BboltFile {
     return { page, ids };
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    await this.#pages.settled();
+    await this.#file.close();
   }
 
-  #pairs(elements: StoredElement[]): StoredElement[] {
-    const nested = elements.find(({ isBucket }) => isBucket);
-    if (nested !== undefined) {
-      const site = { file: this.path, offset: nested.offset };
-      throw new BboltError(site, 'a bucket within a bucket is not supported');
-    }
-    return elements;
+  #pairs(leaf: LeafPlaces): LeafPlaces {
+    const { firstBucket, places, site } = leaf;
+    if (firstBucket === -1) return leaf;
+    const offset = site.offset + (places[2 * firstBucket] ?? 0);
+    throw new BboltError({ file: this.path, offset }, 'a bucket within a bucket is not supported');
   }
 
-  async *#leaves(root: number, options: BboltWalkOptions): AsyncGenerator<StoredLeaf> {
-    const page = await this.#pages.read(root);
-    options.visit?.(page);
-    if (page.header.flags === PageKind.branch) yield* this.#subtree(page, options, ANY_KEY, 0);
-    // Only a tree that is a single leaf may be empty.
-    else yield { page, elements: leafOf(page) };
-  }
-
-  /** The leaves below a branch, each checked to lie between the keys around it. */
-  async *#subtree(
-    branch: StoredPage,
-    options: BboltWalkOptions,
-    bounds: KeyBounds,
-    depth: number,
-  ): AsyncGenerator<StoredLeaf> {
-    if (depth === MAX_DEPTH) throw new BboltError(branch.site, 'the tree goes in circles');
-    const children = decodeBranch(branch.bytes, branch.site);
-    requireWithin(children, bounds, branch);
-    const order = [...children.entries()];
-    if (options.reverse === true) order.reverse();
-    for (const [index, child] of order) {
-      const page = await this.#pages.read(child.page);
-      options.visit?.(page);
-      const within = { from: child.key, below: children[index + 1]?.key ?? bounds.below };
-      if (page.header.flags === PageKind.branch) {
-        yield* this.#subtree(page, options, within, depth + 1);
-        continue;
-      }
-      const elements = leafOf(page);
-      if (elements.length === 0) throw new BboltError(page.site, 'a leaf below a branch is empty');
-      requireWithin(elements, within, page);
-      yield { page, elements };
+  async *#leaves(root: number, options: BboltWalkOptions): AsyncGenerator<LeafPlaces> {
+    const cursor = new LeafCursor(this.#pages, root, options);
+    for (;;) {
+      const leaf = await cursor.next();
+      if (leaf === undefined) return;
+      yield leaf;
     }
   }
-}
-
-function leafOf(page: StoredPage): StoredElement[] {
-  if (page.header.flags !== PageKind.leaf) throw kindError(page, 'a leaf or a branch');
-  return decodeLeaf(page.bytes, page.site);
-}
-
-/** Since keys ascend within a page, its first and last tell of all. */
-function requireWithin(
-  elements: readonly (StoredElement | StoredChild)[],
-  { from, below }: KeyBounds,
-  page: StoredPage,
-): void {
-  const first = elements[0]?.key;
-  const last = elements.at(-1)?.key;
-  const isLow = from !== undefined && first !== undefined && first.compare(from) < 0;
-  const isHigh = below !== undefined && last !== undefined && last.compare(below) >= 0;
-  if (isLow || isHigh) {
-    throw new BboltError(page.site, `page ${page.header.id} has keys of another subtree`);
-  }
-}
-
-function kindError({ header, site }: StoredPage, expected: string): BboltError {
-  return new BboltError(
-    site,
-    `page ${header.id} is not ${expected}: its flags are 0x${header.flags.toString(16)}`,
-  );
 }

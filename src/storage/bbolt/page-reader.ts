@@ -37,7 +37,9 @@ export class PageReader {
     this.path = file.path;
     this.meta = meta;
     this.#file = file;
-    this.#windows = new FileWindows(file, Math.max(WINDOW_BYTES, meta.pageBytes));
+    this.#windows = new FileWindows(file, Math.max(WINDOW_BYTES, meta.pageBytes), {
+      readsAhead: true,
+    });
   }
 
   /** @throws BboltError if neither meta page is sound, or the file is shorter than they say */
@@ -59,16 +61,10 @@ export class PageReader {
 
   /** @throws BboltError if there is no such page, or its header names another */
   async read(id: number): Promise<StoredPage> {
-    const { pageBytes, highWaterMark } = this.meta;
-    const site = { file: this.path, offset: id * pageBytes };
-    if (id < 2 || id >= highWaterMark) {
-      throw new BboltError({ file: this.path, offset: 0 }, `page ${id} is out of bounds`);
-    }
-    const first = await this.#firstPage(site.offset);
-    const header = decodePageHeader(first, 0);
-    if (header.id !== id) throw new BboltError(site, `page ${id} says that it is ${header.id}`);
-    if (header.overflow === 0) return { header, bytes: first, site };
-    if (id + header.overflow >= highWaterMark) {
+    const page = this.#single(id, await this.#firstPage(this.#offsetOf(id)));
+    const { header, bytes: first, site } = page;
+    if (header.overflow === 0) return page;
+    if (id + header.overflow >= this.meta.highWaterMark) {
       throw new BboltError(site, `page ${id} overflows out of bounds`);
     }
     const bytes = await this.#groupBytes(header, first, site);
@@ -76,6 +72,36 @@ export class PageReader {
       throw new BboltError(site, `page ${id} holds ${bytes} bytes, which is too much`);
     }
     return { header, bytes: await this.#readExactly(site.offset, bytes), site };
+  }
+
+  /**
+   * As {@link read}, but undefined if that would have to wait.
+   * @throws BboltError as it does
+   */
+  peek(id: number): StoredPage | undefined {
+    const first = this.#windows.peek(this.#offsetOf(id), this.meta.pageBytes);
+    if (first?.length !== this.meta.pageBytes) return undefined;
+    const page = this.#single(id, first);
+    return page.header.overflow === 0 ? page : undefined;
+  }
+
+  /** Once no page is read any more. */
+  settled(): Promise<void> {
+    return this.#windows.settled();
+  }
+
+  #offsetOf(id: number): number {
+    if (id < 2 || id >= this.meta.highWaterMark) {
+      throw new BboltError({ file: this.path, offset: 0 }, `page ${id} is out of bounds`);
+    }
+    return id * this.meta.pageBytes;
+  }
+
+  #single(id: number, bytes: Buffer): StoredPage {
+    const site = { file: this.path, offset: this.#offsetOf(id) };
+    const header = decodePageHeader(bytes, 0);
+    if (header.id !== id) throw new BboltError(site, `page ${id} says that it is ${header.id}`);
+    return { header, bytes, site };
   }
 
   /**

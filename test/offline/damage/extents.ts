@@ -8,7 +8,12 @@ import {
   PAGE_HEADER_BYTES,
 } from '../../../src/storage/backend/lmdb-page.js';
 import { decodeBranch } from '../../../src/storage/bbolt/branch.js';
-import { decodeBucket, decodeLeaf, type StoredElement } from '../../../src/storage/bbolt/leaf.js';
+import {
+  decodeBucket,
+  decodeLeaf,
+  elementsOf,
+  type StoredElement,
+} from '../../../src/storage/bbolt/leaf.js';
 import { type BboltMeta, decodeMetaPage } from '../../../src/storage/bbolt/meta.js';
 import {
   PAGE_HEADER_BYTES as BBOLT_HEADER_BYTES,
@@ -63,7 +68,7 @@ function collectBbolt(bytes: Buffer, meta: BboltMeta, extents: Extent[]): void {
       extents.push({ start: offset, end: offset + key.length });
       const site = { file: '', offset: offset + key.length };
       const root = decodeBucket(value, site);
-      if ('inline' in root) add(root.inline, site.offset + INLINE_LEAF_AT);
+      if ('inline' in root) add(elementsOf(root.inline), site.offset + INLINE_LEAF_AT);
       else for (const [elements, at] of leaves(root.page)) add(elements, at);
     }
   }

@@ -8,8 +8,10 @@ import {
   encodeKeyValue,
   encodeTombstone,
   keyOf,
+  keyOfChecked,
   leaseOf,
   modRevisionOf,
+  plainKeyLength,
   valueBytesOf,
   versionOf,
   withoutValue,
@@ -70,6 +72,36 @@ describe('KeyValue', () => {
     );
     expect(valueBytesOf(encoded).buffer).toBe(encoded.buffer);
     expect(keyOf(encoded).buffer).toBe(encoded.buffer);
+  });
+
+  it('has its key found in place, among other bytes, whenever it is plain', () => {
+    fc.assert(
+      fc.property(keyValue, fc.uint8Array({ maxLength: 12 }), (message, after) => {
+        const encoded = encodeKeyValue(message);
+        const bytes = Buffer.concat([Buffer.from([0x0a, 0x01]), encoded, after]);
+        const { key, lease } = message;
+        const isPlain = key.length > 0 && key.length < 128 && lease >= 0n;
+        const expected = isPlain ? message.key.length : -1;
+        expect(plainKeyLength(bytes, 2, 2 + encoded.length)).toBe(expected);
+      }),
+    );
+  });
+
+  it('never has a key found in place that the full check would not give', () => {
+    const damage = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.nat(3) });
+    fc.assert(
+      fc.property(keyValue, damage, fc.uint8Array({ maxLength: 12 }), (message, harm, after) => {
+        const encoded = encodeKeyValue(message);
+        if (encoded.length === 0) return;
+        encoded[harm.at % encoded.length] = harm.byte;
+        const bytes = Buffer.concat([encoded, after]);
+        const end = Math.max(0, encoded.length - harm.cut);
+        const length = plainKeyLength(bytes, 0, end);
+        if (length === -1) return;
+        expect(keyOfChecked(bytes.subarray(0, end))).toEqual(bytes.subarray(2, 2 + length));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('fails with DecodeError alone on malformed bytes', () => {

@@ -24,6 +24,13 @@ async function readBack(image: Buffer): Promise<Content> {
       for (const { key, value } of leaf) rows.push([key, value]);
     }
     content[bucket.name.toString('latin1')] = rows;
+    const inOrder = createHash('sha256');
+    for (const [key, value] of rows) inOrder.update(key).update(value);
+    const inPlace = createHash('sha256');
+    await file.eachLeaf(bucket, undefined, ({ bytes, places }) => {
+      inPlace.update(bytes.subarray(places[0], places.at(-1)));
+    });
+    expect(inPlace.digest('hex')).toBe(inOrder.digest('hex'));
     const [key, value] = rows[rows.length >> 1] ?? [];
     if (key !== undefined) expect(await file.get(bucket, key)).toEqual(value);
     expect(await file.get(bucket, Buffer.from('no such key'))).toBeUndefined();
