@@ -6,6 +6,7 @@ import { isTombstoneKey, REVISION_KEY_BYTES } from '../storage/mvcc/revision-key
 import type { LiveKeyCount } from './live-key-count.js';
 
 const SEPARATOR = 0x5f;
+const TOMBSTONE_MARK = 0x74;
 
 /**
  * The user's key of a row of the bucket `key`, both parts of which are checked.
@@ -24,8 +25,6 @@ export function userKeyOf({ key, value, offset }: StoredElement, path: string): 
     throw rowError(path, offset, reason);
   }
 }
-
-const TOMBSTONE_MARK = 0x74;
 
 /**
  * Counts the user's keys of a leaf of the bucket `key`, as {@link userKeyOf} reads and checks them.

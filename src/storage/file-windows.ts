@@ -9,15 +9,15 @@ interface ComingWindow {
   readonly reading: Promise<Buffer>;
 }
 
-/**
- * Reads small stretches of a file through a bounded cache of larger pieces, because neighbours are
- * mostly read together.
- */
 export interface FileWindowsOptions {
   /** Whether the piece after two neighbours is read while they are looked at. Default false. */
   readonly readsAhead?: boolean;
 }
 
+/**
+ * Reads small stretches of a file through a bounded cache of larger pieces, because neighbours are
+ * mostly read together.
+ */
 export class FileWindows {
   readonly #file: Pick<FileHandle, 'read'>;
   readonly #windowBytes: number;
