@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { ExportError } from '../../../src/offline/export/export-error.js';
 import { RestoreError } from '../../../src/offline/restore/restore-target.js';
 import { DatabaseRowError } from '../../../src/offline/row-error.js';
 import { SnapshotChecksumError } from '../../../src/offline/snapshot-checksum.js';
 import type { DamageSite } from '../../../src/offline/verify-file.js';
+import { DataDirectoryError } from '../../../src/server/bootstrap/directories.js';
 import { BackendOpenError } from '../../../src/storage/backend/backend.js';
 import { LmdbFileError } from '../../../src/storage/backend/lmdb-page.js';
 import { BboltError } from '../../../src/storage/bbolt/bbolt-error.js';
@@ -57,6 +59,10 @@ function kindOf(error: unknown): string | undefined {
   // The hash at the end is that of the whole file, as is the one of a `.snap` file.
   if (error instanceof SnapshotChecksumError) return error.name;
   if (error instanceof RestoreError) return `${error.name}: ${error.message.slice(0, 21)}`;
+  if (error instanceof ExportError) return error.name;
+  if (error instanceof DataDirectoryError) {
+    return error.message.includes('/') ? error.name : undefined;
+  }
   if (error instanceof SnapError) return error.file === undefined ? undefined : error.name;
   if (error instanceof WalError) return error.fault;
   if (error instanceof BackendOpenError) return kindOf(error.cause) ?? error.name;
