@@ -1,5 +1,4 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { CommandFailure, ExitCode } from '../exit.js';
 import { LineReader } from '../line-reader.js';
 import type { Terminal } from '../terminal.js';
@@ -41,9 +40,11 @@ export class StreamDecoder {
   /** Undefined if the decoder ended instead of answering. */
   async decode(data: Buffer): Promise<DecoderAnswer | undefined> {
     const { stdin } = this.#child;
-    if (!stdin.destroyed && !stdin.write(`${data.toString('hex')}\n`)) {
-      await Promise.race([once(stdin, 'drain'), this.#exited]);
-    }
+    // A write that fails is no error of its own: a decoder that is gone gives no answer.
+    const written = new Promise<void>((resolve) => {
+      stdin.write(`${data.toString('hex')}\n`, () => resolve());
+    });
+    await Promise.race([written, this.#exited]);
     const answer = await this.#answers.readLine();
     return answer === undefined ? undefined : parseAnswer(answer);
   }
