@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { LiveKeyCount } from '../../src/offline/live-key-count.js';
@@ -10,7 +12,9 @@ import { BboltError } from '../../src/storage/bbolt/bbolt-error.js';
 import { BboltFile } from '../../src/storage/bbolt/bbolt-file.js';
 import type { StoredElement } from '../../src/storage/bbolt/leaf.js';
 import { putFile } from '../storage/wal/support.js';
+import { runBinary } from '../support/run-binary.js';
 import { sharedPath } from '../support/shared.js';
+import { tempDir } from '../support/temp-dir.js';
 
 const fixtures = sharedPath('fixtures');
 
@@ -24,6 +28,15 @@ async function statusOf(bytes: Buffer, options: SnapshotStatusOptions = {}) {
   return snapshotStatus(fs, '/db', options);
 }
 
+/** The only row of a table, by heading; boxes may be of ASCII or of Unicode. */
+function cells(table: string): Record<string, string> {
+  const [head = [], row = []] = table
+    .split('\n')
+    .filter((line) => /^[|│]/.test(line))
+    .map((line) => line.split(/[|│]/).map((cell) => cell.trim()));
+  return Object.fromEntries(head.slice(1, -1).map((name, at) => [name, row[at + 1] ?? '']));
+}
+
 describe.skipIf(fixtures === undefined)('the status of a snapshot of a real etcd', () => {
   it.each(['v3.4.23', 'v3.5.30'])('is what etcd says of it (%s)', async (version) => {
     const status = await statusOf(gunzipSync(fixture(`${version}.snapshot.db.gz`)));
@@ -31,6 +44,19 @@ describe.skipIf(fixtures === undefined)('the status of a snapshot of a real etcd
     const keys = JSON.parse(fixture(`${version}.all-keys.json`).toString());
     // These versions count the pairs of all buckets; since 3.6 it is the keys that exist.
     expect(status).toEqual({ ...recorded, totalKey: keys.count, version: '' });
+  });
+
+  it.each([
+    ['v3.4.23', 'etcdctl'],
+    ['v3.5.30', 'etcdutl'],
+  ] as const)('is drawn as etcd draws it (%s, %s)', async (version, program) => {
+    const path = join(await tempDir(), 'snapshot.db');
+    await writeFile(path, gunzipSync(fixture(`${version}.snapshot.db.gz`)));
+    const argv = ['snapshot', 'status', '-w', 'table', path];
+    const { stdout } = await runBinary(program, argv);
+    const { count } = JSON.parse(fixture(`${version}.all-keys.json`).toString());
+    const recorded = cells(fixture(`${version}.snapshot-status.table.txt`).toString());
+    expect(cells(stdout.toString())).toMatchObject({ ...recorded, 'TOTAL KEYS': String(count) });
   });
 
   it('is an error that names the place, or none, however the file was damaged', async () => {

@@ -325,6 +325,11 @@ describe.skipIf(sharedPath('fixtures') === undefined).each([
     expect(all.endsWith(footer('Normal,ConfigChange', last))).toBe(true);
   });
 
+  it('prints every entry', async () => {
+    const { stdout } = await run('-start-index', '1', data);
+    await expect(stdout).toMatchFileSnapshot(`golden/v${version}.txt`);
+  });
+
   it('is sound', async () => {
     const { stdout, exitCode } = await runCommand(WalVerify, [data]);
     expect(exitCode).toBe(0);
