@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../../../src/client/client.js';
 import { type LeafFiles, TestAuthority } from '../../support/certificates.js';
 import { makeTempDir, type TempDir } from '../../support/temp-dir.js';
 import {
@@ -6,7 +8,9 @@ import {
   hasEtcdctl,
   hasOpenssl,
   pairFlags,
+  replacePair,
   startTls,
+  type TlsServer,
   type Visit,
   type Visitor,
   visitByCurl,
@@ -182,6 +186,24 @@ const CASES: readonly Case[] = [
   },
 ];
 
+/** Lets every tool visit. @throws if it is not for all as expected */
+async function visitByAll(
+  { endpoint }: TlsServer,
+  visitor: Visitor,
+  isWelcome: boolean,
+): Promise<readonly { readonly tool: string; readonly visit: Visit }[]> {
+  const visits = await Promise.all(
+    TOOLS.map(async ([tool, visit]) => ({
+      tool,
+      visit: await visit(endpoint, visitor, isWelcome),
+    })),
+  );
+  const got = visits.map(({ tool, visit }) => [tool, visit.ok]);
+  const details = visits.map(({ tool, visit }) => `${tool}: ${visit.stderr}`).join('\n');
+  expect(got, details).toEqual(TOOLS.map(([tool]) => [tool, isWelcome]));
+  return visits;
+}
+
 describe.each(CASES)('$name', ({ server, flags, visitor, rejected, refused }) => {
   it(`is the same for ${TOOLS.map(([tool]) => tool).join(', ')}`, async () => {
     const etcd = await startTls([
@@ -190,15 +212,7 @@ describe.each(CASES)('$name', ({ server, flags, visitor, rejected, refused }) =>
     ]);
     try {
       const isWelcome = refused === undefined;
-      const visits = await Promise.all(
-        TOOLS.map(async ([tool, visit]) => ({
-          tool,
-          visit: await visit(etcd.endpoint, visitor(), isWelcome),
-        })),
-      );
-      const got = visits.map(({ tool, visit }) => [tool, visit.ok]);
-      const details = visits.map(({ tool, visit }) => `${tool}: ${visit.stderr}`).join('\n');
-      expect(got, details).toEqual(TOOLS.map(([tool]) => [tool, isWelcome]));
+      const visits = await visitByAll(etcd, visitor(), isWelcome);
       const rejections = etcd.rejections('client');
       if (isWelcome) expect(rejections).toEqual([]);
       if (rejected !== undefined) {
@@ -209,6 +223,64 @@ describe.each(CASES)('$name', ({ server, flags, visitor, rejected, refused }) =>
       const ours = visits.find(({ tool }) => tool === 'our etcdctl');
       if (refused !== undefined) expect(ours?.visit.stderr).toContain(refused);
     } finally {
+      await etcd.stop();
+    }
+  });
+});
+
+describe(`for ${TOOLS.map(([tool]) => tool).join(', ')}`, () => {
+  it('a certificate that --auto-tls made is as good as any', async () => {
+    const storage = await makeTempDir();
+    const etcd = await startTls(['--auto-tls'], { directory: storage.path });
+    try {
+      const trusts = { caFile: `${storage.path}/fixtures/client/cert.pem` };
+      await visitByAll(etcd, { trusts }, true);
+      await visitByAll(etcd, { trusts: authority }, false);
+    } finally {
+      await etcd.stop();
+      await storage.remove();
+    }
+  });
+
+  it('a certificate that replaces another counts from the next connection on', async () => {
+    const place = authority.issue('renewed', { endsInMillis: -60_000 });
+    const etcd = await startTls(pairFlags(place));
+    try {
+      await visitByAll(etcd, { trusts: authority }, false);
+      replacePair(place, authority.issue('renewal'));
+      await visitByAll(etcd, { trusts: authority }, true);
+    } finally {
+      await etcd.stop();
+    }
+  });
+
+  it('the common name of a certificate is the user of a call', async () => {
+    const etcd = await startTls([...pairFlags(leaves.server), ...mutual()]);
+    const root = { trusts: authority, shows: authority.issue('root', { commonName: 'root' }) };
+    const client = new Client({
+      endpoints: [`https://${etcd.endpoint}`],
+      tls: {
+        ca: await readFile(authority.caFile),
+        cert: root.shows.certificate,
+        key: root.shows.key,
+      },
+    });
+    try {
+      await client.auth.userAdd({ name: 'root', options: { noPassword: true } });
+      await client.auth.roleAdd('root');
+      await client.auth.userGrantRole('root', 'root');
+      await client.auth.enable();
+      await visitByAll(etcd, root, true);
+      const alice = { trusts: authority, shows: leaves.alice };
+      for (const [tool, visit] of TOOLS.filter(([name]) => name.endsWith('etcdctl'))) {
+        const { ok, stderr } = await visit(etcd.endpoint, alice, true);
+        expect({ ok, stderr }, tool).toMatchObject({
+          ok: false,
+          stderr: expect.stringContaining('etcdserver: permission denied'),
+        });
+      }
+    } finally {
+      client.close();
       await etcd.stop();
     }
   });

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../../../src/client/client.js';
@@ -11,6 +11,7 @@ import {
   hasCurl,
   hasOpenssl,
   pairFlags,
+  replacePair,
   startTls,
   visitByCurl,
   visitByOpenssl,
@@ -38,17 +39,6 @@ async function client(endpoint: string, shows?: LeafFiles): Promise<Client> {
       ...(shows === undefined ? {} : { cert: shows.certificate, key: shows.key }),
     },
   });
-}
-
-/** Puts a pair in place of another, each file in one step. */
-function replacePair(place: LeafFiles, pair: Pick<LeafFiles, 'certificate' | 'key'>): void {
-  for (const [path, text] of [
-    [place.keyFile, pair.key],
-    [place.certFile, pair.certificate],
-  ] as const) {
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
-  }
 }
 
 describe('what is served on one TLS port', () => {

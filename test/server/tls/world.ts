@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
 import { type StartEtcdOptions, startEtcd, type TestEtcd } from '../../../src/testing.js';
 import type { LeafFiles, TestAuthority } from '../../support/certificates.js';
@@ -75,6 +76,17 @@ export async function startTls(
 export function pairFlags({ certFile, keyFile }: LeafFiles, peer = false): string[] {
   const prefix = peer ? '--peer-' : '--';
   return [`${prefix}cert-file=${certFile}`, `${prefix}key-file=${keyFile}`];
+}
+
+/** Puts a pair in place of another, each file in one step. */
+export function replacePair(place: LeafFiles, pair: Pick<LeafFiles, 'certificate' | 'key'>): void {
+  for (const [path, text] of [
+    [place.keyFile, pair.key],
+    [place.certFile, pair.certificate],
+  ] as const) {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  }
 }
 
 /** How a client comes: whom it trusts and what it shows. */
