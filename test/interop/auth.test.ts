@@ -27,4 +27,15 @@ describe.skipIf(!hasRealEtcd)('auth, user and role commands', () => {
     const names = AUTH.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
   });
+
+  it('are run often, and by all kinds of users', () => {
+    const commands = AUTH.filter(({ argv }) => {
+      return argv.slice(0, 2).some((word) => ['auth', 'user', 'role'].includes(word));
+    });
+    const by = (user: string) => commands.filter(({ argv }) => argv.includes(`--user=${user}`));
+    expect(commands.length).toBeGreaterThanOrEqual(60);
+    expect(by('root:rootpw').length).toBeGreaterThanOrEqual(10);
+    expect(by('alice:alicepw').length).toBeGreaterThanOrEqual(10);
+    expect(commands.filter(({ name }) => name.endsWith(' as nobody')).length).toBeGreaterThan(10);
+  });
 });

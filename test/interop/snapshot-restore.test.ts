@@ -13,6 +13,7 @@ import { startEtcd } from '../../src/testing.js';
 import {
   contentsOf,
   type EtcdContents,
+  expectLeaseWorks,
   FILLED_LEASE,
   fillEtcd,
   withClient,
@@ -125,6 +126,9 @@ describe.skipIf(!hasRealEtcd || !hasFixtures)('a snapshot of a real etcd, restor
         const [{ HashKV: expected }] = JSON.parse(recorded(`${version}.hashkv.json`));
         expect(hash.hash).toBe(expected.hash);
         expect(hash.compactRevision).toBe(expected.compact_revision);
+        expect((await client.auth.userList()).users).toEqual(['alice', 'root']);
+        expect((await client.auth.roleList()).roles).toEqual(['reader', 'writer']);
+        await expectLeaseWorks(client, 'leased/c');
       },
       ROOT,
     );

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { expect } from 'vitest';
 import { Client } from '../../src/client/client.js';
 import { Permission_Type as PermissionType } from '../../src/proto/gen/authpb/auth.js';
 import { KeyValue } from '../../src/proto/gen/mvccpb/kv.js';
@@ -72,6 +73,16 @@ async function readContents(client: Client): Promise<EtcdContents> {
     members: members.map(({ ID, peerURLs }) => `${ID.toString(16)} ${peerURLs}`).sort(),
     clusterId: header?.clusterId ?? 0n,
   };
+}
+
+/** Renews the lease that `key` is on, revokes it, and sees the key go. @throws if it does not */
+export async function expectLeaseWorks({ kv, lease }: Client, key: string): Promise<void> {
+  const range = { key: Buffer.from(key) };
+  const ID = (await kv.range(range)).kvs[0]?.lease ?? 0n;
+  expect(ID, `the lease of ${key}`).not.toBe(0n);
+  expect((await lease.keepAliveOnce(ID)).TTL).toBeGreaterThan(0);
+  await lease.revoke(ID);
+  expect((await kv.range(range)).kvs).toEqual([]);
 }
 
 export function digest(keys: readonly KeyValue[]): string[] {

@@ -16,7 +16,7 @@ import { databaseRows } from '../../../src/storage/bbolt/database-rows.js';
 import { writeBboltFile } from '../../../src/storage/bbolt/write-file.js';
 import { encodeRevisionKey } from '../../../src/storage/mvcc/revision-key.js';
 import { startEtcd, type TestEtcd } from '../../../src/testing.js';
-import { contentsOf, withClient } from '../../support/etcd-contents.js';
+import { contentsOf, expectLeaseWorks, withClient } from '../../support/etcd-contents.js';
 import { spawnEtcd } from '../../support/etcd-process.js';
 import { sharedPath } from '../../support/shared.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -151,7 +151,10 @@ describe.skipIf(sharedPath('fixtures') === undefined)('a data directory of a kil
     const [recorded] = readJson(`${version}.hashkv.json`);
     expect(found.hash).toBe(recorded.HashKV.hash);
     expect(found.compactRevision).toBe(recorded.HashKV.compact_revision);
-    const { kvs } = readJson(`${version}.all-keys.json`) as { kvs: RecordedKey[] };
+    const { kvs, header } = readJson(`${version}.all-keys.json`) as {
+      kvs: RecordedKey[];
+      header: { revision: number };
+    };
     const keys = await withClient(
       etcd.endpoint,
       async ({ kv }) => {
@@ -183,7 +186,9 @@ describe.skipIf(sharedPath('fixtures') === undefined)('a data directory of a kil
     expect(found.users).toEqual(['alice reader', 'root root']);
     expect(found.roles).toEqual(['reader 0 /config/ /config0', 'writer 2 /registry/ /registry0']);
     expect(found.leases).toEqual([expect.stringMatching(/^\d+ 100000 leased\/c$/)]);
+    expect(found.revision).toBe(header.revision);
     await asAlice(etcd);
+    await withClient(etcd.endpoint, (client) => expectLeaseWorks(client, 'leased/c'), ROOT);
     expect(await fileHash(join(directory, 'member/snap/db'))).toBe(original);
     expect(log.of('importing the database of another etcd')[0]).toMatchObject({
       from: join(directory, 'member/snap/db'),
