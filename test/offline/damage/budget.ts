@@ -1,5 +1,5 @@
 /** Damaged files in one run of all these tests; `ETCDKIT_DAMAGED_FILES` makes it another number. */
-const DEFAULT_FILES = 2000;
+const DEFAULT_FILES = 1200;
 
 /** The part of them that one suite tries. */
 export function filesFor(share: number): number {
