@@ -68,7 +68,17 @@ async function inspect(fs: Fs): Promise<unknown> {
     const { file, offset, reason } = damage;
     throw new DatabaseDamageFound(file, { offset, reason, page: undefined, row: undefined });
   }
-  return { extent, hardState, problems };
+  // A log that is sound piece by piece and lacks a beginning: what is wrong has no place in a file.
+  const [problem] = problems;
+  if (problem !== undefined) {
+    throw new DatabaseDamageFound('/', {
+      offset: 0,
+      reason: problem,
+      page: undefined,
+      row: undefined,
+    });
+  }
+  return { extent, hardState };
 }
 
 /** What a start does: it may cut the last segment, of which it keeps a copy. */
