@@ -29,14 +29,17 @@ const LEFT_OUT: Readonly<Record<ExportTarget, ReadonlySet<string>>> = {
 export function exportedImage(snapshot: BackendSnapshot, target: ExportTarget): ImageSource {
   const whole = backendImageSource(snapshot);
   const leftOut = LEFT_OUT[target];
+  const isFiltered = (bucket: string) => bucket === 'meta' || bucket === 'cluster';
+  function* keptRows(bucket: string) {
+    for (const row of whole.rows(bucket)) {
+      if (!leftOut.has(`${bucket}/${Buffer.from(row[0]).toString('latin1')}`)) yield row;
+    }
+  }
   return {
     buckets: whole.buckets,
-    rows: (bucket) =>
-      bucket === 'meta' || bucket === 'cluster'
-        ? [...whole.rows(bucket)].filter(
-            ([key]) => !leftOut.has(`${bucket}/${Buffer.from(key).toString('latin1')}`),
-          )
-        : whole.rows(bucket),
+    rows: (bucket) => (isFiltered(bucket) ? keptRows(bucket) : whole.rows(bucket)),
+    visit: (bucket, visit, lengthsOnly) =>
+      isFiltered(bucket) ? undefined : whole.visit?.(bucket, visit, lengthsOnly),
   };
 }
 

@@ -53,6 +53,9 @@ export class BackendOpenError extends Error {
 /** One row: key and value. The receiver may keep the bytes, but not change them. */
 export type Row = readonly [key: Buffer, value: Buffer];
 
+/** Is shown a row where it lies: its key, and its value right behind. Must not keep the bytes. */
+export type RowVisitor = (source: Buffer, keyAt: number, valueAt: number, end: number) => void;
+
 /** Some neighbouring rows of one bucket. */
 export interface RowBatch {
   readonly bucket: Bucket;
@@ -75,9 +78,15 @@ export interface BackendSnapshot {
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
   /**
    * All rows of a bucket, ascending, where that is faster than {@link range}. Their bytes must not be
-   * kept: they are good for a few more pages of rows.
+   * kept: each row is good until the next is asked for.
    */
   scan?(bucket: Bucket): Iterable<Row>;
+  /**
+   * As {@link scan}, without objects for the rows: shows some of them at each step. Undefined where
+   * that cannot be had.
+   * @param lengthsOnly values need not be there: only where they would end counts
+   */
+  visit?(bucket: Bucket, visit: RowVisitor, lengthsOnly: boolean): Iterable<void> | undefined;
   close(): void;
 }
 

@@ -1,3 +1,5 @@
+import type { RowVisitor } from './backend.js';
+
 /*
  * The layout of LMDB's files: data format 2 on a 64-bit little-endian machine.
  */
@@ -229,48 +231,33 @@ export function checkLmdbLeaf(
   return offsets.length;
 }
 
-/** A row whose value is on pages of its own: its place among the rows, and where the value is. */
-export interface LargeRow {
-  readonly row: number;
-  readonly key: Buffer;
-  readonly value: OverflowValue;
-}
-
-const NO_LARGE_ROWS: readonly LargeRow[] = [];
-/** Until its value is read. */
-const NO_VALUE = Buffer.alloc(0);
-
 /**
- * Appends the pairs of a leaf, views of the page, to `rows`, without the checks that a file needs
- * that was not read before.
- * @returns those whose value is elsewhere
+ * Shows the pairs of a leaf where they lie, without the checks that a file needs that was not read
+ * before.
+ * @param visitLarge is shown a key, and where its value is, if that is on pages of its own
  * @throws LmdbFileError if a row reaches beyond its page
  */
-export function readLmdbRows(
+export function visitLmdbRows(
   page: LmdbPage,
-  rows: (readonly [key: Buffer, value: Buffer])[],
-): readonly LargeRow[] {
+  visit: RowVisitor,
+  visitLarge: (keyAt: number, keyEnd: number, value: OverflowValue) => void,
+): void {
   const { bytes } = page;
-  let large: LargeRow[] | undefined;
   const pointers = PAGE_HEADER_BYTES + bytes.readUInt16LE(20);
   for (let pointer = PAGE_HEADER_BYTES; pointer < pointers; pointer += 2) {
     const offset = PAGE_HEADER_BYTES + bytes.readUInt16LE(pointer);
-    const flags = bytes.readUInt16LE(offset + 4);
-    if (flags !== 0) {
-      const { key, kind, value } = decodeLeafNode(page, offset);
+    const keyAt = offset + NODE_HEADER_BYTES;
+    const keyEnd = keyAt + bytes.readUInt16LE(offset + 6);
+    if (bytes.readUInt16LE(offset + 4) !== 0) {
+      const { kind, value } = decodeLeafNode(page, offset);
       if (kind !== 'overflow') throw lmdbError(page, offset, 'a table within a table');
-      large ??= [];
-      large.push({ row: rows.length, key, value: value as OverflowValue });
-      rows.push([key, NO_VALUE]);
+      visitLarge(keyAt, keyEnd, value as OverflowValue);
       continue;
     }
-    const keyStart = offset + NODE_HEADER_BYTES;
-    const keyEnd = keyStart + bytes.readUInt16LE(offset + 6);
     const end = keyEnd + bytes.readUInt32LE(offset);
     if (end > LMDB_PAGE_BYTES) throw lmdbError(page, offset, 'a row reaches beyond its page');
-    rows.push([bytes.subarray(keyStart, keyEnd), bytes.subarray(keyEnd, end)]);
+    visit(bytes, keyAt, keyEnd, end);
   }
-  return large ?? NO_LARGE_ROWS;
 }
 
 const BYTES_IN_LEAF: Readonly<

@@ -1,5 +1,5 @@
 import type { SyncFile } from '../../platform/sync-file.js';
-import type { Row } from './backend.js';
+import type { Row, RowVisitor } from './backend.js';
 import {
   decodeLmdbBranch,
   decodeLmdbLeaf,
@@ -12,7 +12,7 @@ import {
   META_PAGES,
   type OverflowValue,
   PAGE_HEADER_BYTES,
-  readLmdbRows,
+  visitLmdbRows,
 } from './lmdb-page.js';
 
 /** The file is read in pieces of so many bytes, because neighbours are mostly read together. */
@@ -48,19 +48,35 @@ export class LmdbRowPages {
   }
 
   /**
-   * The rows of a table in the order of their keys; views of windows, so that they are good until
-   * as many others were read as are kept.
+   * The rows of a table in the order of their keys. Each is a view that is good until the next is
+   * asked for.
    * @throws LmdbFileError
    */
   *rows(table: string): Generator<Row, void> {
-    const tree = this.#table(table);
-    if (tree === undefined) return;
     let rows: Row[] = [];
-    for (const leaf of this.#leaves(tree)) {
-      const large = readLmdbRows(leaf, rows);
-      for (const { row, key, value } of large) rows[row] = [key, this.#largeValue(value)];
+    const visit: RowVisitor = (source, keyAt, valueAt, end) => {
+      rows.push([source.subarray(keyAt, valueAt), source.subarray(valueAt, end)]);
+    };
+    for (const _ of this.visit(table, visit, false)) {
       yield* rows;
       rows = [];
+    }
+  }
+
+  /**
+   * Shows the rows of a table in the order of their keys, those of one page at each step.
+   * @param lengthsOnly a value may be missing behind its key: only where it would end counts
+   * @throws LmdbFileError
+   */
+  *visit(table: string, visit: RowVisitor, lengthsOnly: boolean): Generator<void, void> {
+    const tree = this.#table(table);
+    if (tree === undefined) return;
+    for (const leaf of this.#leaves(tree)) {
+      visitLmdbRows(leaf, visit, (keyAt, keyEnd, value) => {
+        if (lengthsOnly) visit(leaf.bytes, keyAt, keyEnd, keyEnd + value.bytes);
+        else this.#visitLarge(leaf.bytes.subarray(keyAt, keyEnd), value, visit);
+      });
+      yield;
     }
   }
 
@@ -88,8 +104,16 @@ export class LmdbRowPages {
     for (const { child } of decodeLmdbBranch(page)) yield* this.#subtree(child, level - 1);
   }
 
-  #largeValue({ first, bytes }: OverflowValue): Buffer {
-    return this.#file.read(first * LMDB_PAGE_BYTES + PAGE_HEADER_BYTES, bytes);
+  #visitLarge(key: Buffer, { first, bytes }: OverflowValue, visit: RowVisitor): void {
+    const row = Buffer.allocUnsafeSlow(key.length + bytes);
+    row.set(key);
+    const position = first * LMDB_PAGE_BYTES + PAGE_HEADER_BYTES;
+    const value = this.#file.readInto(row.subarray(key.length), position);
+    if (value.length < bytes) {
+      const page = { file: this.#file.path, number: first };
+      throw lmdbError(page, 0, `a value of ${bytes} bytes is cut off`);
+    }
+    visit(row, 0, key.length, row.length);
   }
 
   #page(number: number): LmdbPage {

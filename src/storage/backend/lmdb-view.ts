@@ -1,6 +1,12 @@
 import type { Database, RangeOptions, Transaction } from 'lmdb';
 import type { KeyText } from '../../base/bytes.js';
-import { type BackendSnapshot, type Bucket, isStorableKey, type Row } from './backend.js';
+import {
+  type BackendSnapshot,
+  type Bucket,
+  isStorableKey,
+  type Row,
+  type RowVisitor,
+} from './backend.js';
 import type { LmdbRowPages } from './lmdb-row-pages.js';
 
 /** A named database of LMDB, with the options of its methods that are missing in its types. */
@@ -84,11 +90,12 @@ export class LmdbView implements BackendSnapshot {
 
   *scan(bucket: Bucket): Generator<Row> {
     this.#requireOpen();
-    for (const row of this.#pages?.rows(bucket) ?? this.range(bucket, LOWEST_KEY)) {
-      yield row;
-      // Trap: once the transaction has ended, its pages are written again.
-      this.#requireOpen();
-    }
+    yield* this.#whileOpen(this.#pages?.rows(bucket) ?? this.range(bucket, LOWEST_KEY));
+  }
+
+  visit(bucket: Bucket, visit: RowVisitor, lengthsOnly: boolean): Iterable<void> | undefined {
+    this.#requireOpen();
+    return this.#pages && this.#whileOpen(this.#pages.visit(bucket, visit, lengthsOnly));
   }
 
   /** Ends the iterations under way; their next step throws. */
@@ -103,6 +110,14 @@ export class LmdbView implements BackendSnapshot {
     this.#iterators.clear();
     this.#transaction?.done();
     this.#onClose();
+  }
+
+  *#whileOpen<T>(steps: Iterable<T>): Generator<T, void> {
+    for (const step of steps) {
+      yield step;
+      // Trap: once the transaction has ended, its pages are written again.
+      this.#requireOpen();
+    }
   }
 
   #requireOpen(): void {

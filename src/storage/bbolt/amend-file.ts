@@ -2,18 +2,12 @@ import type { FileHandle, Fs } from '../../platform/fs.js';
 import type { Row } from '../backend/backend.js';
 import { type BboltBucket, BboltFile } from './bbolt-file.js';
 import { type BranchElement, decodeBranch, encodeBranch } from './branch.js';
-import {
-  elementsOf,
-  encodeBucket,
-  encodeInlineBucket,
-  encodeLeaf,
-  type LeafElement,
-  leafElementBytes,
-} from './leaf.js';
+import { elementsOf, encodeBucket, type LeafElement, type LeafPlaces } from './leaf.js';
 import { encodeMetaPage } from './meta.js';
-import { PAGE_HEADER_BYTES, PageKind } from './page.js';
+import { PackedLeaf } from './open-leaf.js';
+import { PageKind } from './page.js';
 import type { StoredPage } from './page-reader.js';
-import { type BuiltTree, type PageSink, TreeBuilder } from './tree-builder.js';
+import { type PageSink, TreeBuilder } from './tree-builder.js';
 
 /** What becomes of a bbolt file. Buckets that are not named here stay as they are. */
 export interface BboltAmendment {
@@ -63,17 +57,27 @@ export async function amendBboltFile(
 }
 
 function bucketValue({ root }: BboltBucket): Buffer {
-  return 'inline' in root ? encodeInlineBucket(elementsOf(root.inline)) : encodeBucket(root.page);
+  return 'inline' in root ? leafOf(root.inline).inlineBucket() : encodeBucket(root.page);
+}
+
+function leafOf(places: LeafPlaces): PackedLeaf {
+  const leaf = new PackedLeaf();
+  for (const element of elementsOf(places)) leaf.add(element);
+  return leaf;
 }
 
 function buildBucket(rows: readonly Row[], pages: PageAppender): Buffer {
-  const tree = new TreeBuilder(pages, pages.pageBytes);
-  for (const [key, value] of rows) tree.add({ key, value, isBucket: false });
-  return treeValue(tree.finish(true));
+  return bucketOf(
+    rows.map(([key, value]) => ({ key, value, isBucket: false })),
+    pages,
+  );
 }
 
-function treeValue(built: BuiltTree): Buffer {
-  return 'page' in built ? encodeBucket(built.page) : encodeInlineBucket(built.inline);
+function bucketOf(elements: readonly LeafElement[], pages: PageAppender): Buffer {
+  const tree = new TreeBuilder(pages, pages.pageBytes);
+  for (const element of elements) tree.add(element);
+  const built = tree.finish(true);
+  return 'page' in built ? encodeBucket(built.page) : built.inline;
 }
 
 function buildRoot(buckets: ReadonlyMap<string, Buffer>, pages: PageAppender): number {
@@ -105,14 +109,10 @@ async function withRow(
     break;
   }
   const grown = [...last, { key, value, isBucket: false }];
-  if ('inline' in bucket.root) {
-    const tree = new TreeBuilder(pages, pages.pageBytes);
-    for (const element of grown) tree.add(element);
-    return treeValue(tree.finish(true));
-  }
-  let bytes = PAGE_HEADER_BYTES;
-  for (const element of grown) bytes += leafElementBytes(element);
-  let page = pages.leaf(grown, bytes);
+  if ('inline' in bucket.root) return bucketOf(grown, pages);
+  const leaf = new PackedLeaf();
+  for (const element of grown) leaf.add(element);
+  let page = pages.leaf(leaf);
   for (const { bytes: stored, site, header } of edge.reverse()) {
     if (header.flags !== PageKind.branch) continue;
     page = pages.branch(withLastChild(decodeBranch(stored, site), page), stored.length);
@@ -144,7 +144,7 @@ async function writeMetas(
 }
 
 /** Gathers pages that go behind those of a file. */
-class PageAppender implements PageSink {
+class PageAppender implements PageSink<PackedLeaf> {
   readonly pageBytes: number;
   readonly #first: number;
   readonly #pages: Buffer[] = [];
@@ -157,9 +157,13 @@ class PageAppender implements PageSink {
     this.next = pageCount;
   }
 
-  leaf(elements: readonly LeafElement[], bytes: number): number {
-    const { id, overflow, target } = this.#take(bytes);
-    encodeLeaf(target, 0, { id, overflow }, elements);
+  openLeaf(): PackedLeaf {
+    return new PackedLeaf();
+  }
+
+  leaf(leaf: PackedLeaf): number {
+    const { id, overflow, target } = this.#take(leaf.bytes);
+    leaf.encode(target, 0, { id, overflow });
     return id;
   }
 

@@ -5,10 +5,11 @@ const LOWEST_KEY = Buffer.alloc(1);
 
 /** A backend's state as what a bbolt file is made of. The snapshot must stay open meanwhile. */
 export function backendImageSource(snapshot: BackendSnapshot): ImageSource {
+  // The names that the writer asks for are those it was given.
   return {
     buckets: BUCKETS,
-    // The names that the writer asks for are those it was given.
     rows: (bucket) =>
       snapshot.scan?.(bucket as Bucket) ?? snapshot.range(bucket as Bucket, LOWEST_KEY),
+    visit: (bucket, visit, lengthsOnly) => snapshot.visit?.(bucket as Bucket, visit, lengthsOnly),
   };
 }

@@ -1,6 +1,8 @@
+import type { RowVisitor } from '../backend/backend.js';
 import { encodeBranch } from './branch.js';
-import { encodeBucket, encodeInlineBucket, encodeLeaf, type LeafElement } from './leaf.js';
+import { encodeBucket } from './leaf.js';
 import { encodeMetaPage } from './meta.js';
+import { CountedLeaf, type OpenLeaf, PackedLeaf } from './open-leaf.js';
 import { encodePageHeader, PAGE_BYTES, PageKind } from './page.js';
 import { type PageSink, TreeBuilder } from './tree-builder.js';
 
@@ -8,8 +10,16 @@ import { type PageSink, TreeBuilder } from './tree-builder.js';
 export interface ImageSource {
   /** Names in byte order. */
   readonly buckets: readonly string[];
-  /** Pairs in the order of their keys, which are unique and have 1 to 32768 bytes. */
+  /**
+   * Pairs in the order of their keys, which are unique and have 1 to 32768 bytes. Each is done with
+   * when the next is asked for.
+   */
   rows(bucket: string): Iterable<readonly [key: Uint8Array, value: Uint8Array]>;
+  /**
+   * The same pairs, shown where they lie, where that is faster.
+   * @param lengthsOnly values need not be there: only where they would end counts
+   */
+  visit?(bucket: string, visit: RowVisitor, lengthsOnly: boolean): Iterable<void> | undefined;
 }
 
 export interface ImageOptions {
@@ -103,10 +113,13 @@ function encodeHead(pages: PageEncoder, layout: ImageLayout): void {
 }
 
 /** Feeds all buckets, then the bucket of buckets, to trees. The result is the root page. */
-function* buildTrees(source: ImageSource, sink: PageSink): Generator<undefined, number> {
+function* buildTrees<Leaf extends OpenLeaf>(
+  source: ImageSource,
+  sink: ImageSink<Leaf>,
+): Generator<undefined, number> {
   const root = new TreeBuilder(sink, PAGE_BYTES);
   for (const name of source.buckets) {
-    const value = yield* buildBucket(source.rows(name), sink);
+    const value = yield* buildBucket(source, name, sink);
     root.add({ key: Buffer.from(name, 'latin1'), value, isBucket: true });
   }
   const built = root.finish(false);
@@ -115,39 +128,69 @@ function* buildTrees(source: ImageSource, sink: PageSink): Generator<undefined, 
 }
 
 /** The result is the value of the bucket's element. */
-function* buildBucket(
-  rows: ReturnType<ImageSource['rows']>,
-  sink: PageSink,
+function* buildBucket<Leaf extends OpenLeaf>(
+  source: ImageSource,
+  bucket: string,
+  sink: ImageSink<Leaf>,
 ): Generator<undefined, Buffer> {
   const tree = new TreeBuilder(sink, PAGE_BYTES);
-  let stepRows = 0;
-  let stepBytes = 0;
-  for (const [key, value] of rows) {
+  let rows = 0;
+  let bytes = 0;
+  const visit: RowVisitor = (place, keyAt, valueAt, end) => {
+    tree.addPlaced(place, keyAt, valueAt, end);
+    rows++;
+    bytes += end - keyAt;
+  };
+  const add = (key: Uint8Array, value: Uint8Array) => {
     tree.add({ key, value, isBucket: false });
-    stepRows++;
-    stepBytes += key.length + value.length;
-    if (stepRows < STEP_ROWS && stepBytes < STEP_BYTES) continue;
+    rows++;
+    bytes += key.length + value.length;
+  };
+  const reading =
+    source.visit?.(bucket, visit, sink.lengthsOnly) ?? addEach(source.rows(bucket), add);
+  for (const _ of reading) {
+    if (rows < STEP_ROWS && bytes < STEP_BYTES) continue;
     yield;
-    stepRows = 0;
-    stepBytes = 0;
+    rows = 0;
+    bytes = 0;
   }
   const built = tree.finish(true);
-  return 'page' in built ? encodeBucket(built.page) : encodeInlineBucket(built.inline);
+  return 'page' in built ? encodeBucket(built.page) : built.inline;
+}
+
+function* addEach(
+  rows: ReturnType<ImageSource['rows']>,
+  add: (key: Uint8Array, value: Uint8Array) => void,
+): Generator<void> {
+  for (const [key, value] of rows) {
+    add(key, value);
+    yield;
+  }
 }
 
 function pagesOf(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES);
 }
 
+interface ImageSink<Leaf extends OpenLeaf> extends PageSink<Leaf> {
+  /** Whether it takes no bytes of values. */
+  readonly lengthsOnly: boolean;
+}
+
 /** Gives out page ids and writes nothing. */
-class PageCounter implements PageSink {
+class PageCounter implements ImageSink<CountedLeaf> {
+  readonly lengthsOnly = true;
   next: number;
 
   constructor(first: number) {
     this.next = first;
   }
 
-  leaf(_elements: readonly LeafElement[], bytes: number): number {
+  openLeaf(): CountedLeaf {
+    return new CountedLeaf();
+  }
+
+  leaf({ bytes }: CountedLeaf): number {
     return this.#take(bytes);
   }
 
@@ -163,7 +206,8 @@ class PageCounter implements PageSink {
 }
 
 /** Writes pages one behind the other into blocks. */
-export class PageEncoder implements PageSink {
+export class PageEncoder implements ImageSink<PackedLeaf> {
+  readonly lengthsOnly = false;
   next: number;
   #block = Buffer.alloc(BLOCK_BYTES);
   #used = 0;
@@ -173,12 +217,14 @@ export class PageEncoder implements PageSink {
     this.next = first;
   }
 
-  leaf(elements: readonly LeafElement[], bytes: number): number {
+  openLeaf(): PackedLeaf {
+    return new PackedLeaf();
+  }
+
+  leaf(leaf: PackedLeaf): number {
     const id = this.next;
-    const count = pagesOf(bytes);
-    this.write(count, (target, at) => {
-      encodeLeaf(target, at, { id, overflow: count - 1 }, elements);
-    });
+    const count = pagesOf(leaf.bytes);
+    this.write(count, (target, at) => leaf.encode(target, at, { id, overflow: count - 1 }));
     this.next += count;
     return id;
   }

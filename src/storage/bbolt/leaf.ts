@@ -1,18 +1,12 @@
 import { BboltError, type BboltSite } from './bbolt-error.js';
-import {
-  decodePageHeader,
-  ELEMENT_BYTES,
-  encodePageHeader,
-  PAGE_HEADER_BYTES,
-  PageKind,
-  readU64,
-} from './page.js';
+import { decodePageHeader, ELEMENT_BYTES, PAGE_HEADER_BYTES, PageKind, readU64 } from './page.js';
 
-const BUCKET_FLAG = 1;
+/** Flags of an element that is a bucket; others have none. */
+export const BUCKET_FLAG = 1;
 /** So many bytes of two keys are compared faster here than by a call into native code. */
 const LOOKED_AT_BYTES = 32;
 /** Bytes of a bucket's value before its inline page. */
-const BUCKET_HEADER_BYTES = 16;
+export const BUCKET_HEADER_BYTES = 16;
 
 /** A pair, or a bucket: then `value` is the bucket's header, and its page if that is inline. */
 export interface LeafElement {
@@ -39,36 +33,6 @@ export interface LeafPlaces {
   readonly places: readonly number[];
   /** The first element that is a bucket, -1 if none is. */
   readonly firstBucket: number;
-}
-
-/** Bytes that a leaf element takes in its page. */
-export function leafElementBytes({ key, value }: LeafElement): number {
-  return ELEMENT_BYTES + key.length + value.length;
-}
-
-/**
- * Writes a leaf at `at`; its bytes must be zero there. Data follow the elements in their order.
- */
-export function encodeLeaf(
-  target: Buffer,
-  at: number,
-  page: { readonly id: number; readonly overflow: number },
-  elements: readonly LeafElement[],
-): void {
-  encodePageHeader(target, at, { ...page, flags: PageKind.leaf, count: elements.length });
-  let element = at + PAGE_HEADER_BYTES;
-  let data = element + elements.length * ELEMENT_BYTES;
-  for (const { key, value, isBucket } of elements) {
-    target.writeUInt32LE(isBucket ? BUCKET_FLAG : 0, element);
-    // Trap: the position counts from the element, not from the page.
-    target.writeUInt32LE(data - element, element + 4);
-    target.writeUInt32LE(key.length, element + 8);
-    target.writeUInt32LE(value.length, element + 12);
-    target.set(key, data);
-    target.set(value, data + key.length);
-    data += key.length + value.length;
-    element += ELEMENT_BYTES;
-  }
 }
 
 /**
@@ -157,15 +121,6 @@ function ascends(page: Buffer, a: number, aEnd: number, b: number, bEnd: number)
 export function encodeBucket(root: number): Buffer {
   const value = Buffer.alloc(BUCKET_HEADER_BYTES);
   value.writeBigUInt64LE(BigInt(root), 0);
-  return value;
-}
-
-/** The value of a bucket with all its pairs within (reference: formats 3.4). */
-export function encodeInlineBucket(elements: readonly LeafElement[]): Buffer {
-  let bytes = BUCKET_HEADER_BYTES + PAGE_HEADER_BYTES;
-  for (const element of elements) bytes += leafElementBytes(element);
-  const value = Buffer.alloc(bytes);
-  encodeLeaf(value, BUCKET_HEADER_BYTES, { id: 0, overflow: 0 }, elements);
   return value;
 }
 

@@ -1,7 +1,7 @@
 import type { FileHandle, Fs } from '../../platform/fs.js';
 import type { Row } from '../backend/backend.js';
 import { PageEncoder } from './image.js';
-import { encodeBucket, encodeInlineBucket } from './leaf.js';
+import { encodeBucket } from './leaf.js';
 import { encodeMetaPage } from './meta.js';
 import { PAGE_BYTES } from './page.js';
 import { TreeBuilder } from './tree-builder.js';
@@ -63,7 +63,7 @@ async function buildBucket(
     await output.flush();
   }
   const built = tree.finish(true);
-  return 'page' in built ? encodeBucket(built.page) : encodeInlineBucket(built.inline);
+  return 'page' in built ? encodeBucket(built.page) : built.inline;
 }
 
 function metaPages(root: number, highWaterMark: number): Buffer {

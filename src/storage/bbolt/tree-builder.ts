@@ -1,15 +1,22 @@
 import { type BranchElement, branchElementBytes } from './branch.js';
-import { type LeafElement, leafElementBytes } from './leaf.js';
-import { MAX_ELEMENTS, PAGE_HEADER_BYTES } from './page.js';
+import type { LeafElement } from './leaf.js';
+import type { OpenLeaf } from './open-leaf.js';
+import { ELEMENT_BYTES, MAX_ELEMENTS, PAGE_HEADER_BYTES } from './page.js';
 
-/** Takes finished pages in the order of their ids. Both methods return the id of the page. */
-export interface PageSink {
-  leaf(elements: readonly LeafElement[], bytes: number): number;
+/** Takes finished pages in the order of their ids. */
+export interface PageSink<Leaf extends OpenLeaf = OpenLeaf> {
+  /** Makes the leaf that a tree fills time and again. */
+  openLeaf(): Leaf;
+  /** Both return the id of the page. */
+  leaf(leaf: Leaf): number;
   branch(children: readonly BranchElement[], bytes: number): number;
 }
 
-/** A finished tree: its root page, or, if it is small, its elements, which no page holds. */
-export type BuiltTree = { readonly page: number } | { readonly inline: readonly LeafElement[] };
+/**
+ * A finished tree: its root page, or, if it is small, the value of a bucket that has all its elements
+ * and no page.
+ */
+export type BuiltTree = { readonly page: number } | { readonly inline: Buffer };
 
 /** A branch gets no fewer children: bbolt asserts it when it rebalances (reference: formats 3.8). */
 const LEAST_CHILDREN = 2;
@@ -17,36 +24,41 @@ const LEAST_CHILDREN = 2;
 const INLINE_FRACTION = 1 / 4;
 
 /**
- * Packs elements, which come in the order of their keys, into the pages of one tree. Pages are
- * finished from the bottom up, so that besides the open leaf it keeps two branch pages a level.
+ * Packs elements, which come in the order of their keys, into the pages of one tree. It keeps nothing
+ * of what it is given, which may be overwritten thereafter. Pages are finished from the bottom up, so
+ * that besides the open leaf it holds two branch pages a level.
  */
-export class TreeBuilder {
-  readonly #sink: PageSink;
+export class TreeBuilder<Leaf extends OpenLeaf = OpenLeaf> {
+  readonly #sink: PageSink<Leaf>;
   readonly #pageBytes: number;
   readonly #levels: BranchLevel[] = [];
-  #leaf: LeafElement[] = [];
-  #leafBytes = PAGE_HEADER_BYTES;
+  readonly #leaf: Leaf;
 
-  constructor(sink: PageSink, pageBytes: number) {
+  constructor(sink: PageSink<Leaf>, pageBytes: number) {
     this.#sink = sink;
     this.#pageBytes = pageBytes;
+    this.#leaf = sink.openLeaf();
   }
 
   add(element: LeafElement): void {
-    const bytes = leafElementBytes(element);
-    const isFull = this.#leafBytes + bytes > this.#pageBytes || this.#leaf.length === MAX_ELEMENTS;
-    if (isFull && this.#leaf.length > 0) this.#finishLeaf();
-    this.#leaf.push(element);
-    this.#leafBytes += bytes;
+    this.#makeRoom(element.key.length + element.value.length);
+    this.#leaf.add(element);
+  }
+
+  /** Adds a pair where it lies, as {@link OpenLeaf.addPlaced} has it. */
+  addPlaced(source: Uint8Array, keyAt: number, valueAt: number, end: number): void {
+    this.#makeRoom(end - keyAt);
+    this.#leaf.addPlaced(source, keyAt, valueAt, end);
   }
 
   /** @param mayBeInline false for the root bucket, which needs a page */
   finish(mayBeInline: boolean): BuiltTree {
+    const leaf = this.#leaf;
     const isAlone = this.#levels.length === 0;
-    if (isAlone && mayBeInline && this.#leafBytes <= this.#pageBytes * INLINE_FRACTION) {
-      return { inline: this.#leaf };
+    if (isAlone && mayBeInline && leaf.bytes <= this.#pageBytes * INLINE_FRACTION) {
+      return { inline: leaf.inlineBucket() };
     }
-    if (isAlone) return { page: this.#sink.leaf(this.#leaf, this.#leafBytes) };
+    if (isAlone) return { page: this.#sink.leaf(leaf) };
     this.#finishLeaf();
     for (let level = 0; ; level++) {
       const branch = this.#level(level);
@@ -56,14 +68,19 @@ export class TreeBuilder {
     }
   }
 
+  #makeRoom(dataBytes: number): void {
+    const { count, bytes } = this.#leaf;
+    if (count === 0) return;
+    const isFull = bytes + ELEMENT_BYTES + dataBytes > this.#pageBytes || count === MAX_ELEMENTS;
+    if (isFull) this.#finishLeaf();
+  }
+
   #finishLeaf(): void {
-    const [first] = this.#leaf;
-    if (first === undefined) throw new Error('a leaf below a branch is never empty');
-    const page = this.#sink.leaf(this.#leaf, this.#leafBytes);
-    this.#leaf = [];
-    this.#leafBytes = PAGE_HEADER_BYTES;
-    // A copy, lest a key keep the piece of a file that it was read from.
-    this.#level(0).add({ key: Uint8Array.from(first.key), page });
+    const leaf = this.#leaf;
+    if (leaf.count === 0) throw new Error('a leaf below a branch is never empty');
+    const key = leaf.firstKey();
+    this.#level(0).add({ key, page: this.#sink.leaf(leaf) });
+    leaf.clear();
   }
 
   #level(level: number): BranchLevel {

@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BboltError } from '../../../src/storage/bbolt/bbolt-error.js';
-import { decodeLeaf, encodeLeaf } from '../../../src/storage/bbolt/leaf.js';
+import { decodeLeaf } from '../../../src/storage/bbolt/leaf.js';
+import { PackedLeaf } from '../../../src/storage/bbolt/open-leaf.js';
 
 const SITE = { file: '/db', offset: 4096 };
 
 function leafOf(keys: readonly Uint8Array[]): Buffer {
   const page = Buffer.alloc(4096);
-  const elements = keys.map((key) => ({ key, value: Buffer.from('v'), isBucket: false }));
-  encodeLeaf(page, 0, { id: 1, overflow: 0 }, elements);
+  const leaf = new PackedLeaf();
+  for (const key of keys) leaf.add({ key, value: Buffer.from('v'), isBucket: false });
+  leaf.encode(page, 0, { id: 1, overflow: 0 });
   return page;
 }
 
