@@ -29,6 +29,8 @@ export class SnapshotFile {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #written = 0;
+  /** The write under way: the next part is received meanwhile. */
+  #writing: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   private constructor(fs: Fs, path: string, file: FileHandle) {
@@ -68,6 +70,7 @@ export class SnapshotFile {
    */
   async finish(): Promise<void> {
     await this.#flush();
+    await this.#writing;
     const problem = this.#checksum.problem();
     if (problem !== undefined) throw new SnapshotSaveError(problem);
     await this.#file.sync().catch((error: unknown) => {
@@ -91,22 +94,27 @@ export class SnapshotFile {
     if ((await this.#fs.stat(this.partPath)) !== undefined) await this.#fs.remove(this.partPath);
   }
 
+  /** Begins to write what waits, once the part before it is written. */
   async #flush(): Promise<void> {
+    await this.#writing;
     const blobs = this.#waiting;
     const bytes = this.#waitingBytes;
+    if (bytes === 0) return;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    if (bytes === 0) return;
-    await this.#file.write(blobs, this.#written).catch((error: unknown) => {
+    this.#writing = this.#file.write(blobs, this.#written).catch((error: unknown) => {
       const text = fileErrorText('write', this.partPath, error);
       throw new SnapshotSaveError(`could not write snapshot: ${text}`, error);
     });
+    // Whoever writes or finishes next is told of a failure.
+    this.#writing.catch(() => {});
     this.#written += bytes;
   }
 
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await Promise.allSettled([this.#writing]);
     await this.#file.close();
   }
 }

@@ -10,9 +10,14 @@ const MAX_VARINT_BYTES = 10;
  * for their length, and moved only if the length takes more.
  */
 export class BinaryWriter {
-  private buffer = EMPTY_BYTES;
+  private buffer: Buffer = EMPTY_BYTES;
   private pos = 0;
   private readonly forks: number[] = [];
+
+  /** @param capacity bytes that there will be, if that is known: then nothing is moved */
+  constructor(capacity = 0) {
+    if (capacity > 0) this.buffer = Buffer.allocUnsafe(capacity);
+  }
 
   /** What was written. It shares the writer's memory: write nothing more. */
   finish(): Buffer {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SnapshotResponse } from '../../proto/gen/etcdserverpb/rpc.js';
+import { BinaryWriter } from '../../proto/wire/writer.js';
 import {
   type DatabaseImage,
   type DatabaseImageParts,
@@ -8,6 +9,8 @@ import {
 import { drained } from './methods.js';
 import type { ServerStream } from './transport.js';
 
+/** Tags, lengths and the number of a message, at most. */
+const OTHER_FIELDS_BYTES = 64;
 const STORAGE_VERSION_KEY = Buffer.from('storageVersion');
 
 /**
@@ -42,7 +45,8 @@ async function sendImage(
     remainingBytes -= blob.length;
     hash.update(blob);
     const message = { header: undefined, remainingBytes, blob, version };
-    const isFull = !stream.send(SnapshotResponse.encode(message).finish());
+    const writer = new BinaryWriter(blob.length + OTHER_FIELDS_BYTES + version.length);
+    const isFull = !stream.send(SnapshotResponse.encode(message, writer).finish());
     if (isFull) await drained(stream, signal);
     if (signal.aborted) return;
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../../platform/clock.js';
 /** Time that one turn of the event loop spends on long work, ms: other requests wait no longer. */
 const TURN_MILLIS = 4;
 /** While requests wait, they get so many times as much of the event loop. */
-const SHARE_OF_OTHERS = 3;
+const SHARE_OF_OTHERS = 5;
 /** A turn in which nobody did anything takes less, ms: those requests wait for the disk. */
 const IDLE_MILLIS = 0.2;
 /** Turns of others in a row, at most. */

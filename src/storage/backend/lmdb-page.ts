@@ -162,12 +162,22 @@ export function overflowPagesOf(bytes: Buffer): number {
 /** @throws LmdbFileError */
 export function decodeLmdbBranch(page: LmdbPage): LmdbBranchNode[] {
   const nodes = nodeOffsets(page).map((offset) => {
-    const key = keyAt(page, offset);
-    const child = page.bytes.readUInt32LE(offset) + page.bytes.readUInt16LE(offset + 4) * 2 ** 32;
-    return { offset, key, child };
+    return { offset, key: keyAt(page, offset), child: childAt(page, offset) };
   });
   requireNoGaps(page, nodes, ({ key }) => key.length);
   return nodes;
+}
+
+/**
+ * The pages below a branch, without a look at its keys.
+ * @throws LmdbFileError
+ */
+export function lmdbChildren(page: LmdbPage): number[] {
+  return nodeOffsets(page).map((offset) => childAt(page, offset));
+}
+
+function childAt({ bytes }: LmdbPage, offset: number): number {
+  return bytes.readUInt32LE(offset) + bytes.readUInt16LE(offset + 4) * 2 ** 32;
 }
 
 /**

@@ -1,13 +1,13 @@
 import type { SyncFile } from '../../platform/sync-file.js';
 import type { Row, RowVisitor } from './backend.js';
 import {
-  decodeLmdbBranch,
   decodeLmdbLeaf,
   decodeLmdbMeta,
   LMDB_PAGE_BYTES,
   type LmdbMeta,
   type LmdbPage,
   type LmdbTree,
+  lmdbChildren,
   lmdbError,
   META_PAGES,
   type OverflowValue,
@@ -101,7 +101,7 @@ export class LmdbRowPages {
       yield page;
       return;
     }
-    for (const { child } of decodeLmdbBranch(page)) yield* this.#subtree(child, level - 1);
+    for (const child of lmdbChildren(page)) yield* this.#subtree(child, level - 1);
   }
 
   #visitLarge(key: Buffer, { first, bytes }: OverflowValue, visit: RowVisitor): void {
