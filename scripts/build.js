@@ -2,7 +2,7 @@
  * Builds dist/ from src/ and writes oclif.manifest.json. Runs on `npm ci`, so it stays quick.
  *
  *   dist/cli/main.js, serve-host.js   what bin/ starts
- *   dist/server/...          programs of worker threads
+ *   dist/server/..., offline/...   programs of worker threads
  *   dist/commands/...        one file a command, in oclif's layout; shared code in dist/chunks
  *   dist/index.js, testing.js and dist/types   what others import
  *
@@ -32,7 +32,7 @@ const commandFiles = readdirSync('src/commands', { recursive: true })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => `src/commands/${name}`);
 /** Programs of worker threads; `src/platform/worker-program.ts` finds them. */
-const workerFiles = ['src/server/audit/audit-worker.ts'];
+const workerFiles = ['src/server/audit/audit-worker.ts', 'src/offline/hash-worker.ts'];
 const libraryFiles = ['src/index.ts', 'src/testing.ts'].filter((name) => existsSync(name));
 
 /**

@@ -3,6 +3,7 @@ import { CommandFailure, ExitCode } from '../../cli/exit.js';
 import type { Face, Section } from '../../cli/faces.js';
 import { fileFailure, OfflineCommand } from '../../cli/offline-command.js';
 import { ProgressLine } from '../../cli/progress-line.js';
+import { HASH_THREAD_PROGRAM, LEAST_BYTES, provesTrailingHash } from '../../offline/hash-thread.js';
 import {
   BboltError,
   SnapshotChecksumError,
@@ -12,8 +13,15 @@ import {
 import { isErrno, isSystemError } from '../../platform/errno.js';
 import { nodeClock } from '../../platform/node-clock.js';
 import { nodeFs } from '../../platform/node-fs.js';
+import { workerProgram } from '../../platform/worker-program.js';
 
 type NoFlags = Record<string, never>;
+
+/** Uses another core for the hash of a large file. */
+async function provesHash(path: string, bytes: number, signal: AbortSignal): Promise<boolean> {
+  const program = bytes < LEAST_BYTES ? undefined : workerProgram(HASH_THREAD_PROGRAM);
+  return program !== undefined && provesTrailingHash(program, path, signal);
+}
 
 /** `snapshot status` (reference: cli 10.1). */
 export default class SnapshotStatusCommand extends OfflineCommand<NoFlags> {
@@ -40,7 +48,10 @@ The items in the lists are hash, revision, total keys, total size, version.`;
     const progress = new ProgressLine(this.terminal, nodeClock, 'reading snapshot');
     const onProgress = (read: number, total: number) => progress.update(read, total);
     try {
-      return await snapshotStatus(nodeFs, path, showsProgress ? { onProgress } : {});
+      return await snapshotStatus(nodeFs, path, {
+        provesHash,
+        ...(showsProgress ? { onProgress } : {}),
+      });
     } catch (error) {
       if (error instanceof BboltError) {
         const message = `snapshot file integrity check failed. 1 errors found.\n${error.message}`;
