@@ -186,21 +186,27 @@ class Simulation {
     // A change of the members that was begun before may come through even now.
     do {
       names = this.#names();
-      await this.#waitUntil('all members serve', deadline, () =>
-        this.#present().every(({ isReady }) => isReady),
-      );
+      await this.#waitUntil('all members serve', deadline, () => this.#allServe());
       for (const member of this.#present()) await this.#writeAt(member, deadline);
       await this.#waitUntil('leases end that nobody renews', deadline, () =>
         this.#present().every(({ local }) => local?.lessor.list().every(isLong)),
       );
-      await this.#waitUntil('all members apply the same', deadline, () => {
-        const indexes = this.#present().map(({ local }) => local?.appliedIndex);
-        return new Set(indexes).size === 1;
-      });
+      await this.#waitUntil('all members apply the same', deadline, () =>
+        this.#allAppliedTheSame(),
+      );
       await this.#waitUntil('all watchers are told of everything', deadline, () =>
         this.#watchers.every((watch) => this.#checkWatch(watch)),
       );
-    } while (names !== this.#names());
+      // Nor is a sync that a broken disk held back, and whose failure ends its member only now.
+    } while (names !== this.#names() || !this.#allServe() || !this.#allAppliedTheSame());
+  }
+
+  #allServe(): boolean {
+    return this.#present().every(({ isReady }) => isReady);
+  }
+
+  #allAppliedTheSame(): boolean {
+    return new Set(this.#present().map(({ local }) => local?.appliedIndex)).size === 1;
   }
 
   #names(): string {
