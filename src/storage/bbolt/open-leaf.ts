@@ -38,7 +38,8 @@ export class CountedLeaf implements OpenLeaf {
   }
 
   addPlaced(source: Uint8Array, keyAt: number, valueAt: number, end: number): void {
-    if (this.count === 0) this.#firstKey = source.slice(keyAt, valueAt);
+    // Trap: slice() of a Buffer is a view.
+    if (this.count === 0) this.#firstKey = Uint8Array.from(source.subarray(keyAt, valueAt));
     this.count++;
     this.bytes += ELEMENT_BYTES + end - keyAt;
   }

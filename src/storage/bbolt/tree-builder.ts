@@ -1,3 +1,4 @@
+import { EMPTY_BYTES } from '../../base/bytes.js';
 import { type BranchElement, branchElementBytes } from './branch.js';
 import type { LeafElement } from './leaf.js';
 import type { OpenLeaf } from './open-leaf.js';
@@ -26,13 +27,16 @@ const INLINE_FRACTION = 1 / 4;
 /**
  * Packs elements, which come in the order of their keys, into the pages of one tree. It keeps nothing
  * of what it is given, which may be overwritten thereafter. Pages are finished from the bottom up, so
- * that besides the open leaf it holds two branch pages a level.
+ * that besides the open leaf it holds two branch pages a level. Throws Error where it sees that a
+ * leaf does not follow the one before it.
  */
 export class TreeBuilder<Leaf extends OpenLeaf = OpenLeaf> {
   readonly #sink: PageSink<Leaf>;
   readonly #pageBytes: number;
   readonly #levels: BranchLevel[] = [];
   readonly #leaf: Leaf;
+  /** Of the leaf before: a look at each leaf costs little, and a wrong source is seldom in order. */
+  #lastFirstKey: Uint8Array = EMPTY_BYTES;
 
   constructor(sink: PageSink<Leaf>, pageBytes: number) {
     this.#sink = sink;
@@ -79,6 +83,10 @@ export class TreeBuilder<Leaf extends OpenLeaf = OpenLeaf> {
     const leaf = this.#leaf;
     if (leaf.count === 0) throw new Error('a leaf below a branch is never empty');
     const key = leaf.firstKey();
+    if (Buffer.compare(this.#lastFirstKey, key) >= 0) {
+      throw new Error('the source of a bbolt file has keys out of order');
+    }
+    this.#lastFirstKey = key;
     this.#level(0).add({ key, page: this.#sink.leaf(leaf) });
     leaf.clear();
   }

@@ -154,6 +154,12 @@ describe('a bbolt file', () => {
     expect(() => [...writeImage(changed, layout)]).toThrow('changed between its two readings');
   });
 
+  it('does not write leaves that are out of order', () => {
+    const rows = numbered(400, 50);
+    const planning = planImage(sourceOf({ key: [...rows.slice(200), ...rows.slice(0, 200)] }));
+    expect(() => [...planning]).toThrow('keys out of order');
+  });
+
   it('closes its source when the writer is told to stop', () => {
     let isClosed = false;
     const source = {
