@@ -1,10 +1,7 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CLIENT_PREFACE, FLAG_ACK, FrameType, Setting } from '../../../../src/base/http2/frames.js';
 import { encodeHeader } from '../../../../src/base/http2/hpack.js';
-import { nodeClock } from '../../../../src/platform/node-clock.js';
-import { Http2Transport } from '../../../../src/server/rpc/http2/http2-transport.js';
-import type { RpcMethod } from '../../../../src/server/rpc/transport.js';
 import {
   call,
   callBlock,
@@ -14,34 +11,9 @@ import {
   message,
   RawPeer,
   settings,
-  uint32,
   windowUpdate,
 } from '../../../support/raw-http2.js';
-
-const SAY = '/test.Echo/Say';
-const CHAT = '/test.Echo/Chat';
-const methods: RpcMethod[] = [
-  { path: SAY, kind: 'unary', handle: (request) => request },
-  {
-    path: CHAT,
-    kind: 'bidiStream',
-    handle: (stream) => {
-      stream.onMessage((received) => void stream.send(received));
-      stream.onHalfClose(() => stream.end());
-    },
-  },
-];
-const transports: Http2Transport[] = [];
-
-afterEach(async () => {
-  for (const transport of transports.splice(0)) await transport.close(0);
-});
-
-function peer(): RawPeer {
-  const transport = new Http2Transport({ methods, clock: nodeClock });
-  transports.push(transport);
-  return new RawPeer(transport);
-}
+import { CHAT, peer, reset, SAY, startTransport } from './support.js';
 
 const PROTOCOL = 1;
 const FLOW = 3;
@@ -49,7 +21,6 @@ const SIZE = 6;
 const COMPRESSION = 9;
 const CALM = 11;
 const OPEN = headers(1, callBlock(CHAT));
-const reset = (id: number): Buffer => frame(FrameType.RstStream, 0, id, uint32(8));
 const repeat = (count: number, bytes: Buffer): Buffer =>
   Buffer.concat(Array.from({ length: count }, () => bytes));
 
@@ -170,12 +141,10 @@ describe('a stream ends with', () => {
   });
 
   it('data after its end', async () => {
-    const held = new Http2Transport({
-      clock: nodeClock,
+    const client = peer({
       methods: [{ path: SAY, kind: 'unary', handle: () => new Promise(() => undefined) }],
     });
-    transports.push(held);
-    const client = new RawPeer(held).open().send(call(1, SAY, 'x'), data(1, message('y')));
+    client.open().send(call(1, SAY, 'x'), data(1, message('y')));
     await client.settle();
     expect(client.answer(1).resetCode).toBe(5);
   });
@@ -211,7 +180,8 @@ describe('whatever a client sends', () => {
         fc.integer({ min: 1, max: 200 }),
         fc.boolean(),
         async (frames, changes, chunkBytes, leaves) => {
-          const client = peer().open();
+          const transport = startTransport();
+          const client = new RawPeer(transport).open();
           const bytes = Buffer.concat(frames);
           for (const [place, change] of changes) {
             if (bytes.length === 0) continue;
@@ -227,7 +197,7 @@ describe('whatever a client sends', () => {
           expect(client.frames.length).toBeGreaterThan(0);
           expect(client.goaway?.code).not.toBe(2);
           if (leaves) expect(client.socket.destroyed).toBe(true);
-          for (const transport of transports.splice(0)) await transport.close(0);
+          await transport.close(0);
         },
       ),
       { numRuns: 500 },

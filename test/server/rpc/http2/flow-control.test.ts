@@ -1,8 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FrameType, Setting } from '../../../../src/base/http2/frames.js';
-import { nodeClock } from '../../../../src/platform/node-clock.js';
-import { Http2Transport } from '../../../../src/server/rpc/http2/http2-transport.js';
-import type { RpcMethod, ServerStream } from '../../../../src/server/rpc/transport.js';
+import type { ServerStream } from '../../../../src/server/rpc/transport.js';
 import {
   call,
   callBlock,
@@ -10,28 +8,17 @@ import {
   frame,
   headers,
   message,
-  RawPeer,
+  type RawPeer,
   settings,
   windowUpdate,
 } from '../../../support/raw-http2.js';
+import { CHAT, peer, SAY, SAY_METHOD } from './support.js';
 
-const SAY = '/test.Echo/Say';
-const CHAT = '/test.Echo/Chat';
 const WINDOW = Setting.InitialWindowSize;
-const transports: Http2Transport[] = [];
 
-afterEach(async () => {
-  for (const transport of transports.splice(0)) await transport.close(0);
-});
-
-function peer(handle: (stream: ServerStream) => void = () => {}): RawPeer {
-  const methods: RpcMethod[] = [
-    { path: SAY, kind: 'unary', handle: (request) => request },
-    { path: CHAT, kind: 'bidiStream', handle },
-  ];
-  const transport = new Http2Transport({ methods, clock: nodeClock });
-  transports.push(transport);
-  return new RawPeer(transport);
+/** The client of a server that does as it likes with the messages of {@link CHAT}. */
+function streaming(handle: (stream: ServerStream) => void = () => {}): RawPeer {
+  return peer({ methods: [SAY_METHOD, { path: CHAT, kind: 'bidiStream', handle }] });
 }
 
 const dataFrames = (client: RawPeer): number =>
@@ -106,7 +93,7 @@ describe('the windows of the client', () => {
   it('hold a stream back, which is told when to go on', async () => {
     let open: ServerStream | undefined;
     let drains = 0;
-    const client = peer((stream) => {
+    const client = streaming((stream) => {
       open = stream;
       stream.onDrain(() => drains++);
     }).open([WINDOW, 0]);
@@ -127,7 +114,7 @@ describe('the windows of the client', () => {
 
   it('are forgotten with a stream that is reset', async () => {
     const closed: boolean[] = [];
-    const client = peer((stream) => {
+    const client = streaming((stream) => {
       stream.onMessage((received) => void stream.send(received));
       stream.onClose(() => closed.push(stream.context.signal.aborted));
     }).open([WINDOW, 0]);
@@ -144,7 +131,7 @@ describe('the windows of the client', () => {
 describe('a client that does not read', () => {
   it('is sent no more than fits, and the rest when it reads again', async () => {
     let open: ServerStream | undefined;
-    const client = peer((stream) => (open = stream)).open([WINDOW, 2 ** 31 - 1]);
+    const client = streaming((stream) => (open = stream)).open([WINDOW, 2 ** 31 - 1]);
     client.send(windowUpdate(0, 2 ** 30), headers(1, callBlock(CHAT)));
     await client.settle();
     client.isReading = false;
@@ -192,7 +179,7 @@ describe('a client that does not read', () => {
 
 describe('our windows', () => {
   it('are opened again while a long request arrives', async () => {
-    const client = peer((stream) => stream.onMessage(() => undefined)).open();
+    const client = streaming((stream) => stream.onMessage(() => undefined)).open();
     await client.send(headers(1, callBlock(CHAT))).settle();
     const before = client.frames.length;
     const part = message(Buffer.alloc(16_379));
@@ -206,7 +193,7 @@ describe('our windows', () => {
 
   it('stay closed while nobody takes the messages', async () => {
     let open: ServerStream | undefined;
-    const client = peer((stream) => (open = stream)).open();
+    const client = streaming((stream) => (open = stream)).open();
     await client.send(headers(1, callBlock(CHAT))).settle();
     const part = message(Buffer.alloc(16_379));
     const updates = (): number =>
@@ -225,7 +212,7 @@ describe('our windows', () => {
   });
 
   it('must be respected', async () => {
-    const client = peer().open();
+    const client = streaming().open();
     await client.send(headers(1, callBlock(CHAT))).settle();
     for (let sent = 0; sent <= 8 * 1024 * 1024; sent += 16_384) {
       client.send(data(1, message(Buffer.alloc(16_379)), 0));

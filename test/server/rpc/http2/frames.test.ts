@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   CLIENT_PREFACE,
   FLAG_END_HEADERS,
@@ -9,8 +9,6 @@ import {
   FrameType,
 } from '../../../../src/base/http2/frames.js';
 import { encodeHeader, encodeInteger } from '../../../../src/base/http2/hpack.js';
-import { nodeClock } from '../../../../src/platform/node-clock.js';
-import { Http2Transport } from '../../../../src/server/rpc/http2/http2-transport.js';
 import type { CallContext, RpcMethod } from '../../../../src/server/rpc/transport.js';
 import {
   call,
@@ -23,41 +21,13 @@ import {
   settings,
   uint32,
 } from '../../../support/raw-http2.js';
+import { CHAT, peer, SAY, SAY_METHOD, startTransport } from './support.js';
 
-const SAY = '/test.Echo/Say';
-const CHAT = '/test.Echo/Chat';
-const contexts: CallContext[] = [];
-const methods: RpcMethod[] = [
-  {
-    path: SAY,
-    kind: 'unary',
-    handle: (request, context) => {
-      contexts.push(context);
-      return request;
-    },
-  },
-  { path: '/test.Echo/Later', kind: 'unary', handle: async (request) => request },
-  {
-    path: CHAT,
-    kind: 'bidiStream',
-    handle: (stream) => {
-      stream.onMessage((received) => void stream.send(received));
-      stream.onHalfClose(() => stream.end());
-    },
-  },
-];
-const transports: Http2Transport[] = [];
+const LATER = '/test.Echo/Later';
 
-afterEach(async () => {
-  contexts.length = 0;
-  for (const transport of transports.splice(0)) await transport.close(0);
-});
-
-function peer(options: { readonly maxConcurrentStreams?: number } = {}): RawPeer {
-  const transport = new Http2Transport({ methods, clock: nodeClock, ...options });
-  transports.push(transport);
-  return new RawPeer(transport);
-}
+/** A peer of a transport that remembers what its calls came with. */
+const observed = (contexts: CallContext[]): RawPeer =>
+  peer({ checks: [(context) => void contexts.push(context)] });
 
 const OK = { ':status': '200', 'content-type': 'application/grpc', 'grpc-status': '0' };
 
@@ -87,10 +57,13 @@ describe('frames', () => {
   });
 
   it('may come all at once, and are answered in one write', async () => {
-    const client = await peer().open().settle();
+    const later: RpcMethod = { path: LATER, kind: 'unary', handle: async (request) => request };
+    const client = await peer({ methods: [SAY_METHOD, later] })
+      .open()
+      .settle();
     const writes = client.writes;
     const ids = Array.from({ length: 50 }, (_, i) => 2 * i + 1);
-    client.send(...ids.map((id) => call(id, id % 4 === 1 ? SAY : '/test.Echo/Later', `${id}`)));
+    client.send(...ids.map((id) => call(id, id % 4 === 1 ? SAY : LATER, `${id}`)));
     await client.settle();
     for (const id of ids) expect(client.answer(id).body).toEqual(message(`${id}`));
     // What is known at once leaves with the chunk; what was promised, a moment later.
@@ -120,7 +93,8 @@ describe('frames', () => {
   });
 
   it('may carry a header block in parts', async () => {
-    const client = peer().open();
+    const contexts: CallContext[] = [];
+    const client = observed(contexts).open();
     const block = callBlock(SAY, { token: 't'.repeat(300) });
     client.send(frame(FrameType.Headers, 0, 1, block.subarray(0, 1)));
     for (let at = 1; at < block.length - 1; at += 50) {
@@ -184,13 +158,11 @@ describe('messages', () => {
   it('do not share memory with what came along', async () => {
     const client = peer().open();
     let kept: Buffer | undefined;
-    const transport = new Http2Transport({
-      clock: nodeClock,
+    const keeper = peer({
       methods: [{ path: SAY, kind: 'unary', handle: (request) => (kept = request) }],
     });
-    transports.push(transport);
     const chunk = call(1, SAY, 'keep me');
-    new RawPeer(transport).open().socket.push(chunk);
+    keeper.open().socket.push(chunk);
     await client.settle();
     chunk.fill(0);
     expect(kept?.toString()).toBe('keep me');
@@ -243,7 +215,8 @@ describe('messages', () => {
 
 describe('request headers', () => {
   it('mean the same when they are sent again, until the table changes', async () => {
-    const client = peer().open();
+    const contexts: CallContext[] = [];
+    const client = observed(contexts).open();
     const indexed = (name: string, value: string): Buffer =>
       Buffer.concat([Buffer.of(0x40), encodeHeader(name, value).subarray(1)]);
     const base = callBlock(SAY);
@@ -301,6 +274,10 @@ describe('request headers', () => {
     ['a late pseudo header', encodeHeader(':authority', 'x')],
     ['an unknown pseudo header', encodeHeader(':status', '200')],
     ['connection', encodeHeader('connection', 'close')],
+    ['a line break in a value', encodeHeader('token', 'a\r\nb')],
+    ['a zero in a value', encodeHeader('token', 'a\0b')],
+    ['a space in a name', encodeHeader('to ken', 'x')],
+    ['a colon in a name', encodeHeader('to:ken', 'x')],
   ])('reset their stream when malformed: %s', async (_what, field) => {
     const client = peer().open();
     client.send(headers(1, Buffer.concat([callBlock(SAY), field])), call(3, SAY, 'next'));
@@ -345,11 +322,12 @@ describe('streams', () => {
   });
 
   it('open when we leave may end, later ones are refused', async () => {
-    const client = await peer()
+    const transport = startTransport();
+    const client = await new RawPeer(transport)
       .open()
       .send(headers(1, callBlock(CHAT)))
       .settle();
-    const closed = transports[0]?.close(60_000);
+    const closed = transport.close(60_000);
     await client.settle();
     expect(client.goaway).toMatchObject({ code: 0 });
     client.send(headers(3, callBlock(CHAT)), data(1, message('last')));
