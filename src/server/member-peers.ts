@@ -37,7 +37,6 @@ export interface MemberPeersOptions {
   /** The others say that this member was removed from the cluster. */
   readonly onRemoved: () => void;
   readonly lateHeartbeats?: Counter;
-  readonly droppedMessages?: Counter;
 }
 
 /** Joins a member's Raft to the transport: who the peers are, what goes out, what comes in. */
@@ -130,9 +129,8 @@ export class MemberPeers implements PeerReceiver {
     }
   }
 
-  receive(message: Message): void {
-    if (this.#sink?.receive(message) !== false) return;
-    (this.#options.droppedMessages ?? silentCounter).inc();
+  receive(message: Message): boolean {
+    return this.#sink?.receive(message) ?? false;
   }
 
   saveSnapshotDatabase(index: number, blocks: AsyncIterable<Buffer>): Promise<void> {

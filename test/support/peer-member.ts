@@ -57,15 +57,19 @@ export class RecordingReceiver implements PeerReceiver {
   readonly snapshots: { readonly id: bigint; readonly succeeded: boolean }[] = [];
   readonly removed = new Set<bigint>();
   removals = 0;
+  /** Whether messages are taken. */
+  hasRoom = true;
   /** Called for each message. */
   onMessage: ((message: Message) => void) | undefined;
   saveSnapshotDatabase: PeerReceiver['saveSnapshotDatabase'] = async () => {
     throw new Error('no snapshot was expected');
   };
 
-  receive(message: Message): void {
+  receive(message: Message): boolean {
+    if (!this.hasRoom) return false;
     this.messages.push(message);
     this.onMessage?.(message);
+    return true;
   }
 
   isRemoved(id: bigint): boolean {

@@ -42,8 +42,9 @@ export interface PeerReceiver {
   /**
    * Takes a message of a peer. Messages to another member, or from a removed one, are for the
    * transport to refuse.
+   * @returns false: there was no room for it, and it is lost; Raft repeats it
    */
-  receive(message: Message): void;
+  receive(message: Message): boolean;
   /**
    * Stores the database that came with a snapshot, durably; only then is its message received.
    * @throws Error if it could not be stored

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { type Message, MessageType, messageTypeName } from '../../raft/types.js';
 import { formatId } from '../membership/member.js';
 import type { Delivery } from './delivery.js';
+import { DropLog } from './drop-log.js';
 import type { PeerContext } from './peer-context.js';
 import { PeerStatus } from './peer-status.js';
 import type { SnapshotDatabase } from './peer-transport.js';
@@ -12,9 +13,6 @@ import { STREAM_KINDS, type StreamKind } from './stream-codec.js';
 import { StreamReader } from './stream-reader.js';
 import { StreamWriter } from './stream-writer.js';
 import { UrlPicker } from './url-picker.js';
-
-/** Least time between two log lines about messages that a peer had no room for. */
-const DROP_LOG_MILLIS = 1000;
 
 /** Another member: the streams from and to it, and the ways around them. */
 export class Peer {
@@ -27,13 +25,12 @@ export class Peer {
   readonly #probers: readonly Prober[];
   readonly #pipeline: Pipeline;
   readonly #snapshots: SnapshotSender;
-  #lastDropLog = Number.NEGATIVE_INFINITY;
-  /** Since the last log line. */
-  #drops = 0;
+  readonly #drops: DropLog;
 
   constructor(context: PeerContext, id: bigint, urls: readonly string[], delivery: Delivery) {
     this.#context = context;
     this.#id = id;
+    this.#drops = new DropLog(context.clock);
     this.#picker = new UrlPicker(urls);
     const picker = this.#picker;
     context.logger.info('starting remote peer', { 'remote-peer-id': formatId(id) });
@@ -71,7 +68,7 @@ export class Peer {
     const writer = message.type === MessageType.App && msgapp.isAttached ? msgapp : general;
     const channel = writer.isAttached ? writer : this.#pipeline;
     if (!channel.offer(message)) {
-      reportDrop(this.#context, message, this.status.isActive, this.#countDrop());
+      reportDrop(this.#context, message, this.status.isActive, this.#drops.count());
     }
   }
 
@@ -102,17 +99,6 @@ export class Peer {
     this.status.forget();
     logger.info('stopped remote peer', facts);
   }
-
-  /** How many drops there are to be logged now; 0: not yet. */
-  #countDrop(): number {
-    this.#drops++;
-    const now = this.#context.clock.monotonicMillis();
-    if (now - this.#lastDropLog < DROP_LOG_MILLIS) return 0;
-    this.#lastDropLog = now;
-    const drops = this.#drops;
-    this.#drops = 0;
-    return drops;
-  }
 }
 
 /** Somebody who may not be a member here yet: it gets messages one by one. */
@@ -120,16 +106,18 @@ export class Remote {
   readonly #context: PeerContext;
   readonly #status: PeerStatus;
   readonly #pipeline: Pipeline;
+  readonly #drops: DropLog;
 
   constructor(context: PeerContext, id: bigint, urls: readonly string[]) {
     this.#context = context;
+    this.#drops = new DropLog(context.clock);
     this.#status = new PeerStatus(context, id);
     this.#pipeline = new Pipeline(context, id, new UrlPicker(urls), this.#status);
   }
 
   send(message: Message): void {
     if (!this.#pipeline.offer(message)) {
-      reportDrop(this.#context, message, this.#status.isActive, 1);
+      reportDrop(this.#context, message, this.#status.isActive, this.#drops.count());
     }
   }
 

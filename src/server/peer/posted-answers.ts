@@ -19,6 +19,7 @@ export function answerPosted(response: ServerResponse, refusal: Refusal | undefi
       replyError(response, 412, 'to field mismatch');
       return;
     case 'local':
+    case 'overloaded':
       replyError(response, 500, 'error processing raft message');
   }
 }

@@ -62,14 +62,13 @@ export class SnapshotReceiver {
     if (message === undefined) return;
     // Etcd looks at this only after it has stored the database.
     const refusal = this.#delivery.refusal(message);
-    if (refusal !== undefined) {
+    if (refusal === undefined && !(await this.#save(body, message, response, sender))) return;
+    const outcome = refusal ?? this.#delivery.handOver(message);
+    answerPosted(response, outcome);
+    if (outcome !== undefined) {
       metrics.snapshotReceive.failures.with(sender).inc();
-      answerPosted(response, refusal);
       return;
     }
-    if (!(await this.#save(body, message, response, sender))) return;
-    this.#context.receiver.receive(message);
-    answerPosted(response, undefined);
     metrics.snapshotReceive.successes.with(sender).inc();
     metrics.snapshotReceive.seconds.with(sender).observe((clock.monotonicMillis() - start) / 1000);
   }

@@ -1,16 +1,18 @@
 import http from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { EntryType, MessageType } from '../../../src/raft/types.js';
+import { EMPTY_CONF_STATE, EntryType, MessageType } from '../../../src/raft/types.js';
+import { encodeMessage } from '../../../src/server/peer/message-codec.js';
 import { MessageQueue } from '../../../src/server/peer/message-queue.js';
 import {
+  connectMembers,
   messageOf,
   type PeerMember,
   type PeerMemberOptions,
   startPeerMember,
   until,
 } from '../../support/peer-member.js';
-import { introduction } from '../../support/peer-request.js';
+import { askPeer, introduction } from '../../support/peer-request.js';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 
@@ -121,6 +123,60 @@ describe('a peer without streams that does not answer', () => {
     expect(member.logger.has(DROPPED)).toBe(true);
     await until('the messages are out', () => posts >= 4);
     expect(posts).toBe(4);
+  });
+});
+
+describe('a member that has no room for what it receives', () => {
+  const RECEIVED_DROPPED =
+    'dropped internal Raft message since receiving buffer is full (overloaded network)';
+
+  it('counts what it drops, and tells of it once a second at most', async () => {
+    const sender = await startMember();
+    const member = await startMember({ id: 2n });
+    await connectMembers(sender, member);
+    member.receiver.hasRoom = false;
+    const heartbeats = Array.from({ length: 100 }, () => messageOf(MessageType.Heartbeat, 1n, 2n));
+    sender.transport.send(heartbeats);
+    await until('the messages are dropped', () => member.logger.has(RECEIVED_DROPPED));
+    member.receiver.hasRoom = true;
+    sender.transport.send([messageOf(MessageType.HeartbeatResp, 1n, 2n)]);
+    await until('the next one is taken', () => member.receiver.messages.length > 0);
+    const drops = 101 - member.receiver.messages.length;
+    expect(await member.metricsText()).toContain(
+      `etcd_network_peer_received_failures_total{From="1"} ${drops}`,
+    );
+    const logged = member.logger.lines.filter(({ message }) => message === RECEIVED_DROPPED);
+    expect(logged).toHaveLength(1);
+  });
+
+  it('refuses what is posted', async () => {
+    const member = await startMember({ id: 2n });
+    member.transport.start();
+    member.receiver.hasRoom = false;
+    const body = encodeMessage(messageOf(MessageType.Vote, 1n, 2n));
+    const answer = await askPeer(member.port, '/raft', introduction(1n, 0xc1n), 'POST', body);
+    expect(answer).toMatchObject({ status: 500, body: 'error processing raft message\n' });
+  });
+
+  it('refuses the message of a snapshot, though it has its database', async () => {
+    const sender = await startMember();
+    const member = await startMember({ id: 2n });
+    await connectMembers(sender, member);
+    member.receiver.hasRoom = false;
+    member.receiver.saveSnapshotDatabase = async (_index, blocks) => {
+      for await (const block of blocks) expect(block.length).toBe(1);
+    };
+    const confState = { ...EMPTY_CONF_STATE, voters: [1n, 2n] };
+    const snapshot = { data: Buffer.alloc(0), index: 7, term: 1, confState };
+    sender.transport.sendSnapshot(messageOf(MessageType.Snap, 1n, 2n, { snapshot }), {
+      bytes: 1,
+      async *blocks() {
+        yield Buffer.alloc(1);
+      },
+      close: () => {},
+    });
+    await until('it has failed', () => sender.receiver.snapshots.length > 0);
+    expect(sender.receiver.snapshots).toEqual([{ id: 2n, succeeded: false }]);
   });
 });
 
