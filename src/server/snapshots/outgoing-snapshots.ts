@@ -49,10 +49,6 @@ export class OutgoingSnapshots {
     return this.#underWay > 0 || this.#options.clock.monotonicMillis() < this.#keepLogUntil;
   }
 
-  get underWay(): number {
-    return this.#underWay;
-  }
-
   /** Sends the state as it is in this turn, in place of that which Raft had in mind. */
   send(message: Message): void {
     const { logger, reportFailure } = this.#options;
