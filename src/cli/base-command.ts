@@ -6,6 +6,7 @@ import { parseGoArguments } from './args/go-flag-set.js';
 import { HelpRequested } from './exit.js';
 import { FACES, type Face, type Section } from './faces.js';
 import type { ManifestCommands } from './manifest.js';
+import { type OutputFormat, supportedFormat } from './printers/output-format.js';
 import { processTerminal, type Terminal } from './terminal.js';
 
 /** Where a command runs: the name it was called by and the streams it may use. */
@@ -65,6 +66,17 @@ export abstract class BaseCommand<Declared extends Flags> extends Command {
   protected get parsedArguments(): ParsedArguments<Flags> {
     if (this.#parsed === undefined) throw new Error('the command line has not been parsed yet');
     return this.#parsed;
+  }
+
+  /** @throws CommandFailure if the command has no form for the wanted format */
+  protected requireFormat(...supported: OutputFormat[]): OutputFormat {
+    return supportedFormat(this.parsedArguments.flags['write-out'], supported);
+  }
+
+  /** Writes to stdout and waits until it takes more. */
+  protected async write(content: string | Uint8Array): Promise<void> {
+    this.terminal.out(content);
+    await this.terminal.outDrained?.();
   }
 
   /** Every flag the command takes: its own, and those of all commands of the face. */

@@ -5,10 +5,10 @@ import { diagnosesOf } from '../client/errors.js';
 import { nodeClock } from '../platform/node-clock.js';
 import { type Flags, INHERITED_GROUP } from './args/flags.js';
 import { BaseCommand } from './base-command.js';
-import { CommandFailure, ExitCode } from './exit.js';
+import { CommandFailure } from './exit.js';
 import { FACES, type Face } from './faces.js';
-import type { GlobalValues } from './global-flags.js';
-import { createPrinter, isOutputFormat } from './printers/create-printer.js';
+import { createPrinter } from './printers/create-printer.js';
+import { outputFormat } from './printers/output-format.js';
 import type { Printer } from './printers/printer.js';
 import { callFailure, Session } from './session.js';
 
@@ -56,7 +56,8 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
       loggerName: this.loggerName,
     });
     try {
-      await work(session, await this.printer(session.flags));
+      const { 'write-out': format, hex } = session.flags;
+      await work(session, await createPrinter(outputFormat(format), hex));
     } catch (error) {
       throw callFailure(error);
     } finally {
@@ -109,13 +110,5 @@ export abstract class ClientCommand<Declared extends Flags> extends BaseCommand<
       ([, flag]) => flag.helpGroup === INHERITED_GROUP,
     );
     return { ...FACES[this.invocation.face].globalFlags, ...Object.fromEntries(inherited) };
-  }
-
-  private printer(flags: GlobalValues): Promise<Printer> {
-    const format = flags['write-out'];
-    if (!isOutputFormat(format)) {
-      throw new CommandFailure(ExitCode.BadFeature, 'unsupported output format');
-    }
-    return createPrinter(format, flags.hex);
   }
 }

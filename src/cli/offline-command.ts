@@ -3,7 +3,8 @@ import type { Flags } from './args/flags.js';
 import { BaseCommand } from './base-command.js';
 import { CommandFailure, ExitCode } from './exit.js';
 import type { Face } from './faces.js';
-import { createPrinter, isOutputFormat } from './printers/create-printer.js';
+import { createPrinter } from './printers/create-printer.js';
+import { outputFormat } from './printers/output-format.js';
 import { type Printer, UnsupportedFormatError } from './printers/printer.js';
 
 /** A command that works on files and asks no server. */
@@ -16,10 +17,8 @@ export abstract class OfflineCommand<Declared extends Flags> extends BaseCommand
    * @throws CommandFailure, also for an unknown format, before anything is done
    */
   protected async print(work: (printer: Printer) => Promise<Uint8Array>): Promise<void> {
-    const { 'write-out': format, hex } = this.parsedArguments.flags;
-    if (typeof format !== 'string' || !isOutputFormat(format)) {
-      throw new CommandFailure(ExitCode.BadFeature, 'unsupported output format');
-    }
+    const { 'write-out': wanted, hex } = this.parsedArguments.flags;
+    const format = outputFormat(wanted);
     try {
       this.terminal.out(await work(await createPrinter(format, hex === true)));
     } catch (error) {

@@ -6,8 +6,7 @@ import { nodeFs } from '../platform/node-fs.js';
 import type { Flags } from './args/flags.js';
 import { ClientCommand } from './client-command.js';
 import { CommandFailure, ExitCode } from './exit.js';
-import type { OutputFormat } from './printers/printer.js';
-import { type Progress, supportedFormat, withProgress } from './reading.js';
+import { type Progress, withProgress } from './reading.js';
 import { callFailure } from './session.js';
 
 /** `host:port`, or a URL. */
@@ -15,23 +14,12 @@ const ENDPOINT = /^(https?:\/\/.+|unixs?:\/\/.+|\[[0-9a-fA-F:]+\]:\d+|[^/]+:\d+)
 
 /** A command that looks into databases: files, data directories, or those of running servers. */
 export abstract class SourceCommand<Declared extends Flags> extends ClientCommand<Declared> {
-  /** @throws CommandFailure if the command has no form for the wanted format */
-  protected requireFormat(...supported: OutputFormat[]): OutputFormat {
-    return supportedFormat(this.parsedArguments.flags['write-out'], supported);
-  }
-
   /** As {@link withProgress}. */
   protected reading<T>(
     label: string,
     work: (onProgress: Progress | undefined) => Promise<T>,
   ): Promise<T> {
     return withProgress(this.terminal, this.parsedArguments.flags['write-out'], label, work);
-  }
-
-  /** Writes to stdout and waits until it takes more. */
-  protected async write(content: string | Uint8Array): Promise<void> {
-    this.terminal.out(content);
-    await this.terminal.outDrained?.();
   }
 
   /**

@@ -1,13 +1,9 @@
 import { FieldsPrinter } from './fields-printer.js';
 import { JsonPrinter } from './json-printer.js';
-import { OUTPUT_FORMATS, type OutputFormat, type Printer } from './printer.js';
+import type { OutputFormat } from './output-format.js';
+import type { Printer } from './printer.js';
 import { ProtobufPrinter } from './protobuf-printer.js';
 import { SimplePrinter } from './simple-printer.js';
-
-/** True if `text` is one of the values of `--write-out`. */
-export function isOutputFormat(text: string): text is OutputFormat {
-  return (OUTPUT_FORMATS as readonly string[]).includes(text);
-}
 
 /** The printer of a format. The table library is loaded only when it is asked for. */
 export async function createPrinter(format: OutputFormat, hex: boolean): Promise<Printer> {

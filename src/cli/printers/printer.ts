@@ -38,11 +38,7 @@ import type {
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import type { Access, Verdict } from '../auth/access.js';
 import type { KeyRange } from '../kv/key-range.js';
-
-/** The values of `--write-out`. */
-export const OUTPUT_FORMATS = ['fields', 'json', 'protobuf', 'simple', 'table'] as const;
-
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+import type { OutputFormat } from './output-format.js';
 
 /** A command has no form for the wanted format. etcdctl exits with 4 (reference: cli 3.1). */
 export class UnsupportedFormatError extends Error {

@@ -130,8 +130,7 @@ export default class SnapshotSave extends ClientCommand<NoFlags> {
     return {
       write: async (blob) => {
         checksum.update(blob);
-        this.terminal.out(blob);
-        await this.terminal.outDrained?.();
+        await this.write(blob);
       },
       finish: async () => {
         const problem = checksum.problem();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createPrinter, isOutputFormat } from '../../../src/cli/printers/create-printer.js';
+import { createPrinter } from '../../../src/cli/printers/create-printer.js';
+import { outputFormat } from '../../../src/cli/printers/output-format.js';
 import type { EndpointStatus } from '../../../src/cli/printers/printer.js';
 import type { WatchUpdate } from '../../../src/client/watcher.js';
 import {
@@ -304,6 +305,9 @@ describe('other results', () => {
   });
 
   it('knows the formats', () => {
-    expect(['simple', 'table', 'yaml', ''].map(isOutputFormat)).toEqual([true, true, false, false]);
+    expect(['simple', 'table'].map(outputFormat)).toEqual(['simple', 'table']);
+    for (const other of ['yaml', '', undefined]) {
+      expect(() => outputFormat(other)).toThrow('unsupported output format');
+    }
   });
 });

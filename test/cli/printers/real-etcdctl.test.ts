@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPrinter } from '../../../src/cli/printers/create-printer.js';
-import type { OutputFormat, Printer } from '../../../src/cli/printers/printer.js';
+import type { OutputFormat } from '../../../src/cli/printers/output-format.js';
+import type { Printer } from '../../../src/cli/printers/printer.js';
 import { Client } from '../../../src/client/client.js';
 import { Permission_Type } from '../../../src/proto/gen/authpb/auth.js';
 import {
