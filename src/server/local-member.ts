@@ -276,20 +276,11 @@ export class LocalMember {
    * Resolves when all that is committed now is applied here.
    * @throws EtcdError TimeoutWaitAppliedIndex, Stopped
    */
-  async whenApplied(timeoutMillis: number): Promise<void> {
-    const index = this.committedIndex;
-    if (this.appliedIndex >= index) return;
-    const { clock } = this;
-    let timer: Timer | undefined;
-    const timeout = new Promise<never>((_resolve, reject) => {
-      const error = etcdError('TimeoutWaitAppliedIndex');
-      timer = clock.setTimer(timeoutMillis, () => reject(error));
+  whenApplied(timeoutMillis: number): Promise<void> {
+    return this.#loop.whenApplied(this.committedIndex, {
+      timeoutMillis,
+      timeoutError: () => etcdError('TimeoutWaitAppliedIndex'),
     });
-    try {
-      await Promise.race([this.#loop.whenApplied(index), timeout]);
-    } finally {
-      timer?.cancel();
-    }
   }
 
   /**

@@ -18,8 +18,6 @@ import {
 
 /** How long the leader waits until all that is committed is applied, ms. */
 const APPLY_TIMEOUT_MILLIS = 1000;
-/** How often it looks, ms. */
-const APPLY_LOOK_MILLIS = 10;
 /** Time until a leader that did not answer is asked again, ms. */
 const FORWARD_RETRY_MILLIS = 50;
 /** What the leader says of the learner, and not of its being able to answer. */
@@ -44,10 +42,10 @@ export interface AdministeredMember {
   readonly calls: Pick<PeerCalls, 'promote'>;
   readonly isLeader: boolean;
   readonly leaderId: bigint;
-  readonly committedIndex: number;
-  readonly appliedIndex: number;
   readonly requestTimeoutMillis: number;
   raftStatus(): RaftStatus;
+  /** Resolves when all that is committed now is applied; rejects with TimeoutWaitAppliedIndex. */
+  whenApplied(timeoutMillis: number): Promise<void>;
   /** Resolves with the members when the change is applied here; rejects with its refusal. */
   changeMembership(change: ProposedChange): Promise<readonly Member[]>;
 }
@@ -154,7 +152,7 @@ export class MembershipAdmin {
   async #promoteAsLeader(id: bigint): Promise<readonly Member[]> {
     const member = this.#member;
     if (!member.isLeader) throw etcdError('NotLeader');
-    await this.#whenApplied(member.committedIndex);
+    await member.whenApplied(APPLY_TIMEOUT_MILLIS);
     const refusal =
       refusalOfReadiness(member.raftStatus(), id) ??
       (this.#options.isStrict ? refusalToPromoteMember(member.cluster.members()) : undefined);
@@ -189,16 +187,6 @@ export class MembershipAdmin {
         if (error instanceof EtcdError && FINAL_REFUSALS.includes(error.reason)) throw error;
       }
       await this.#pause(FORWARD_RETRY_MILLIS);
-    }
-  }
-
-  /** @throws EtcdError TimeoutWaitAppliedIndex */
-  async #whenApplied(index: number): Promise<void> {
-    const { clock } = this.#member;
-    const deadline = clock.monotonicMillis() + APPLY_TIMEOUT_MILLIS;
-    while (this.#member.appliedIndex < index) {
-      if (clock.monotonicMillis() >= deadline) throw etcdError('TimeoutWaitAppliedIndex');
-      await this.#pause(APPLY_LOOK_MILLIS);
     }
   }
 

@@ -1,34 +1,64 @@
+import type { Clock, Timer } from '../../platform/clock.js';
+
 interface IndexWait {
   readonly index: number;
+  readonly timer: Timer | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** How long a wait may last, ms, and how it ends then. */
+export interface WaitLimit {
+  readonly timeoutMillis: number;
+  readonly timeoutError: () => Error;
+}
+
 /** Those who wait until an index of the log is reached. */
 export class IndexWaits {
-  #waits: IndexWait[] = [];
+  readonly #clock: Pick<Clock, 'setTimer'>;
+  readonly #waits = new Set<IndexWait>();
   #closed: { readonly error: unknown } | undefined;
 
-  wait(index: number): Promise<void> {
+  constructor(clock: Pick<Clock, 'setTimer'>) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  wait(index: number, limit?: WaitLimit): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed.error);
     return new Promise((resolve, reject) => {
-      this.#waits.push({ index, resolve, reject });
+      const timer =
+        limit &&
+        this.#clock.setTimer(limit.timeoutMillis, () => {
+          this.#waits.delete(wait);
+          reject(limit.timeoutError());
+        });
+      const wait: IndexWait = { index, timer, resolve, reject };
+      this.#waits.add(wait);
     });
   }
 
   /** Wakes all who wait for `index` or less. */
   wake(index: number): void {
-    if (this.#waits.length === 0) return;
-    const waits = this.#waits;
-    this.#waits = waits.filter((wait) => wait.index > index);
-    for (const wait of waits) if (wait.index <= index) wait.resolve();
+    for (const wait of this.#waits) {
+      if (wait.index > index) continue;
+      this.#waits.delete(wait);
+      wait.timer?.cancel();
+      wait.resolve();
+    }
   }
 
   /** Ends all waits, now and later. */
   close(error: unknown): void {
     this.#closed ??= { error };
-    const waits = this.#waits;
-    this.#waits = [];
-    for (const { reject } of waits) reject(error);
+    const waits = [...this.#waits];
+    this.#waits.clear();
+    for (const { timer, reject } of waits) {
+      timer?.cancel();
+      reject(error);
+    }
   }
 }

@@ -18,8 +18,8 @@ import {
 } from '../../raft/types.js';
 import type { WalWriter } from '../../storage/wal/writer.js';
 import { ApplyQueue } from './apply-queue.js';
-import { IndexWaits } from './index-waits.js';
-import { type ReadMetrics, ReadRounds } from './read-rounds.js';
+import { IndexWaits, type WaitLimit } from './index-waits.js';
+import { MAX_WAITING_READS, type ReadMetrics, ReadRounds } from './read-rounds.js';
 
 /** Messages of peers that may wait for their turn; more are dropped, and Raft repeats them. */
 export const MAX_RECEIVED_MESSAGES = 16_384;
@@ -93,8 +93,8 @@ export class RaftLoop {
   #proposals: Proposal[] = [];
   #confChanges: ConfChangeProposal[] = [];
   #appends: StorageAppend[] = [];
-  readonly #appliedWaits = new IndexWaits();
-  readonly #commitWaits = new IndexWaits();
+  readonly #appliedWaits: IndexWaits;
+  readonly #commitWaits: IndexWaits;
   #leader = NONE;
   #isLeader = false;
   #scheduled = false;
@@ -107,6 +107,8 @@ export class RaftLoop {
   /** @param applied the last index that counts as applied already: that of the start snapshot */
   constructor(options: RaftLoopOptions, applied: number) {
     this.#options = options;
+    this.#appliedWaits = new IndexWaits(options.clock);
+    this.#commitWaits = new IndexWaits(options.clock);
     this.#applies = new ApplyQueue(
       {
         apply: options.apply,
@@ -222,17 +224,19 @@ export class RaftLoop {
 
   /**
    * Resolves when a read of the applied state is linearizable.
-   * @throws EtcdError LeaderChanged, Timeout, Stopped
+   * @throws EtcdError LeaderChanged, Timeout, RequestTooManyRequests, Stopped
    */
   async linearizableRead(): Promise<void> {
     if (this.#stopError !== undefined) throw this.#stopError.error;
+    // Those whose round is over wait without a timeout for what is applied late.
+    if (this.#appliedWaits.size >= MAX_WAITING_READS) throw etcdError('RequestTooManyRequests');
     this.#schedule();
     await this.whenApplied(await this.#reads.wait());
   }
 
-  /** @throws EtcdError Stopped */
-  whenApplied(index: number): Promise<void> {
-    return index <= this.appliedIndex ? Promise.resolve() : this.#appliedWaits.wait(index);
+  /** @throws EtcdError Stopped; the error of the limit */
+  whenApplied(index: number, limit?: WaitLimit): Promise<void> {
+    return index <= this.appliedIndex ? Promise.resolve() : this.#appliedWaits.wait(index, limit);
   }
 
   /**

@@ -56,8 +56,7 @@ describe('MembershipAdmin', () => {
       calls: { promote: promoteAtLeader },
       leaderId: leader,
       isLeader: leader === 1n,
-      committedIndex: 100,
-      appliedIndex: 100,
+      whenApplied: (_timeoutMillis: number): Promise<void> => Promise.resolve(),
       requestTimeoutMillis: 7000,
       raftStatus: () => ({ id: 1n, progress }) as unknown as RaftStatus,
       changeMembership: async (change: ProposedChange) => {
@@ -168,19 +167,17 @@ describe('MembershipAdmin', () => {
     });
 
     it('waits until it has applied what is committed, for a second', async () => {
-      const { admin, clock, local } = setUp();
-      local.committedIndex = 101;
-      const late = failure(admin.promote(9n, undefined, NEVER));
-      await pass(clock, 500);
-      local.appliedIndex = 101;
-      await pass(clock, 20);
-      expect(await late).toBe('ok');
-      local.committedIndex = 102;
-      const never = failure(admin.promote(9n, undefined, NEVER));
-      await pass(clock, 1100);
-      expect(await never).toBe(
+      const { admin, local, changes } = setUp();
+      const timeouts: number[] = [];
+      local.whenApplied = (timeoutMillis) => {
+        timeouts.push(timeoutMillis);
+        return Promise.reject(etcdError('TimeoutWaitAppliedIndex'));
+      };
+      expect(await failure(admin.promote(9n, undefined, NEVER))).toBe(
         'etcdserver: request timed out, waiting for the applied index took too long',
       );
+      expect(timeouts).toEqual([1000]);
+      expect(changes).toEqual([]);
     });
   });
 
