@@ -1,4 +1,3 @@
-import { DeleteRangeRequest } from '../gen/etcdserverpb/rpc.js';
 import {
   bytesFieldSize,
   bytesFieldsSize,
@@ -7,11 +6,6 @@ import {
   writeBytesFields,
   writeOptionalNumberField,
 } from '../wire/fields.js';
-
-/** @throws DecodeError */
-export function decodeDeleteRangeRequest(bytes: Uint8Array): DeleteRangeRequest {
-  return DeleteRangeRequest.decode(bytes);
-}
 
 /** Encodes a DeleteRangeResponse around an encoded header and encoded previous KeyValues. */
 export function encodeDeleteRangeResponse(

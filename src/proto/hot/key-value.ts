@@ -155,11 +155,6 @@ export function createRevisionOf(bytes: Uint8Array): number {
   return seek(bytes, CREATE_REVISION << 3)?.int64Saturated() ?? 0;
 }
 
-/** The revision that wrote this KeyValue; 0 in a tombstone. */
-export function modRevisionOf(bytes: Uint8Array): number {
-  return seek(bytes, MOD_REVISION << 3)?.int64Saturated() ?? 0;
-}
-
 /** How often the key was put since its creation; 0 in a tombstone. */
 export function versionOf(bytes: Uint8Array): number {
   return seek(bytes, VERSION << 3)?.int64Saturated() ?? 0;

@@ -1,10 +1,4 @@
-import { PutRequest } from '../gen/etcdserverpb/rpc.js';
 import { bytesFieldSize, writeBytesField } from '../wire/fields.js';
-
-/** @throws DecodeError */
-export function decodePutRequest(bytes: Uint8Array): PutRequest {
-  return PutRequest.decode(bytes);
-}
 
 /** Encodes a PutResponse around an encoded header and, if asked for, the previous KeyValue. */
 export function encodePutResponse(

@@ -1,4 +1,3 @@
-import { RangeRequest } from '../gen/etcdserverpb/rpc.js';
 import {
   bytesFieldSize,
   bytesFieldsSize,
@@ -9,11 +8,6 @@ import {
   writeOptionalFlag,
   writeOptionalNumberField,
 } from '../wire/fields.js';
-
-/** @throws DecodeError */
-export function decodeRangeRequest(bytes: Uint8Array): RangeRequest {
-  return RangeRequest.decode(bytes);
-}
 
 /** Encodes a RangeResponse around an encoded header (undefined: none) and encoded KeyValues. */
 export function encodeRangeResponse(

@@ -1,4 +1,3 @@
-import { TxnRequest } from '../gen/etcdserverpb/rpc.js';
 import {
   bytesFieldSize,
   optionalFlagSize,
@@ -6,11 +5,6 @@ import {
   writeLengthPrefix,
   writeOptionalFlag,
 } from '../wire/fields.js';
-
-/** Decodes a transaction with all that is nested in it. @throws DecodeError */
-export function decodeTxnRequest(bytes: Uint8Array): TxnRequest {
-  return TxnRequest.decode(bytes);
-}
 
 /** Field numbers of the members of ResponseOp. */
 const RESPONSE_FIELDS = { range: 1, put: 2, deleteRange: 3, txn: 4 } as const;

@@ -1,5 +1,4 @@
 import { EMPTY_BYTES } from '../../base/bytes.js';
-import { WatchRequest } from '../gen/etcdserverpb/rpc.js';
 import { Event_EventType } from '../gen/mvccpb/kv.js';
 import {
   bytesFieldSize,
@@ -19,11 +18,6 @@ import {
 
 /** Field number of the events in a WatchResponse. */
 const EVENTS_FIELD = 11;
-
-/** @throws DecodeError */
-export function decodeWatchRequest(bytes: Uint8Array): WatchRequest {
-  return WatchRequest.decode(bytes);
-}
 
 /** Encodes one mvccpb.Event around KeyValues that are encoded already. */
 export function encodeEvent(

@@ -3,17 +3,13 @@ import {
   CompactionRequest,
   DeleteRangeRequest,
   PutRequest,
-  type RangeRequest,
+  RangeRequest,
   TxnRequest,
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import { encodeDeleteRangeResponse } from '../../proto/hot/delete-range.js';
 import { decodeProposal } from '../../proto/hot/internal-request.js';
 import { encodePutResponse } from '../../proto/hot/put.js';
-import {
-  decodeRangeRequest,
-  encodeRangeResponse,
-  encodeRangeStreamResponse,
-} from '../../proto/hot/range.js';
+import { encodeRangeResponse, encodeRangeStreamResponse } from '../../proto/hot/range.js';
 import { SERVICES } from '../../proto/services.js';
 import { putCost, txnCost } from '../apply/kv/cost.js';
 import { encodeTxnResult } from '../apply/kv/encode-txn.js';
@@ -77,7 +73,7 @@ async function range(
   bytes: Buffer,
   context: CallContext,
 ): Promise<Buffer> {
-  const request = decodeRequest(decodeRangeRequest, bytes);
+  const request = decodeRequest(RangeRequest.decode, bytes);
   checkRangeRequest(request);
   if (!request.serializable) await member.linearizableRead();
   if (callers.enabled) {

@@ -1,5 +1,5 @@
 import { etcdError } from '../../proto/errors.js';
-import { decodeRangeRequest } from '../../proto/hot/range.js';
+import { RangeRequest } from '../../proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../proto/services.js';
 import type { LocalMember } from '../local-member.js';
 import type { RpcMethod } from './transport.js';
@@ -50,7 +50,7 @@ export function guardLearner(
 /** A request that can't be read is for the service to refuse. */
 function isSerializable(request: Buffer): boolean {
   try {
-    return decodeRangeRequest(request).serializable;
+    return RangeRequest.decode(request).serializable;
   } catch {
     return true;
   }

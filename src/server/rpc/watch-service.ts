@@ -5,9 +5,9 @@ import { EtcdError, type EtcdErrorName, etcdError, grpcErrorText } from '../../p
 import {
   WatchCreateRequest_FilterType as FilterType,
   type WatchCreateRequest,
+  WatchRequest,
 } from '../../proto/gen/etcdserverpb/rpc.js';
 import {
-  decodeWatchRequest,
   encodeEventList,
   encodeWatchResponse,
   eventListSize,
@@ -112,7 +112,7 @@ class WatchSession {
       this.#stream.end(new Error('etcdkit: too many watch requests are queued'));
       return;
     }
-    const { requestUnion: request } = decodeRequest(decodeWatchRequest, message);
+    const { requestUnion: request } = decodeRequest(WatchRequest.decode, message);
     switch (request?.$case) {
       case 'createRequest':
         this.#create(request.value);
