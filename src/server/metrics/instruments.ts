@@ -40,19 +40,6 @@ export class NumberInstrument implements Counter, Gauge, SampleSource {
   }
 }
 
-/** A number that is asked for at each scrape. */
-export class FunctionInstrument implements SampleSource {
-  readonly #read: () => number;
-
-  constructor(read: () => number) {
-    this.#read = read;
-  }
-
-  samples(labels: Labels): Sample[] {
-    return [{ suffix: '', labels, value: this.#read() }];
-  }
-}
-
 /** Counts observations in buckets with rising upper bounds. */
 export class HistogramInstrument implements Histogram, SampleSource {
   readonly #bounds: readonly number[];

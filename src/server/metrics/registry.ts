@@ -1,6 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import {
-  FunctionInstrument,
   HistogramInstrument,
   LabelledFamily,
   type Labels,
@@ -43,12 +42,6 @@ export class MetricRegistry {
 
   gauge(name: string, help: string): NumberInstrument {
     return this.#number('gauge', [name, help]);
-  }
-
-  /** A gauge that is read at each scrape. */
-  computedGauge(name: string, help: string, read: () => number): void {
-    const instrument = new FunctionInstrument(read);
-    this.#add([name, help], 'gauge', () => instrument.samples({}));
   }
 
   histogram(name: string, help: string, bounds: readonly number[]): HistogramInstrument {
