@@ -1,5 +1,3 @@
-import { idText } from '../types.js';
-
 /** What happens to one node; the numbers are those of the wire. */
 export const ConfChangeType = {
   AddNode: 0,
@@ -82,11 +80,4 @@ export function confChangeText(change: ConfChangeV2): string {
     text += ` context:${JSON.stringify(change.context.toString('latin1'))}`;
   }
   return text;
-}
-
-const STEP_LETTERS = ['v', 'r', 'u', 'l'] as const;
-
-/** The short form: `v1 l2 r3 u4` (voter, learner, remove, update). */
-export function stepsText(changes: readonly ConfChangeSingle[]): string {
-  return changes.map(({ type, nodeId }) => `${STEP_LETTERS[type]}${idText(nodeId)}`).join(' ');
 }

@@ -1,5 +1,5 @@
 import { decodeConfChange } from '../../../src/raft/confchange/codec.js';
-import { asConfChangeV2, stepsText } from '../../../src/raft/confchange/conf-change.js';
+import { asConfChangeV2, type ConfChangeSingle } from '../../../src/raft/confchange/conf-change.js';
 import type { Ready, StorageAppend, StorageApply } from '../../../src/raft/ready.js';
 import {
   type Entry,
@@ -17,6 +17,14 @@ import {
 } from '../../../src/raft/types.js';
 
 const ENTRY_TYPES = ['EntryNormal', 'EntryConfChange', 'EntryConfChangeV2'];
+
+/** By the number of a step's type. */
+const STEP_LETTERS = ['v', 'r', 'u', 'l'] as const;
+
+/** The short form: `v1 l2 r3 u4`. */
+function stepsText(changes: readonly ConfChangeSingle[]): string {
+  return changes.map(({ type, nodeId }) => `${STEP_LETTERS[type]}${idText(nodeId)}`).join(' ');
+}
 
 /** The name of a role: `StateLeader`. */
 export function roleName(role: Role): string {
