@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from './errno.js';
+import { LOCKS_FILE, nameInLocks } from './kernel-locks.js';
 
 /** Somebody else holds the lock of a file, or nobody can tell. */
 export class FileLockError extends Error {
@@ -105,13 +106,10 @@ function heldBy(child: ChildProcess): Promise<'held'> {
 
 /** Trap: only holders in our own process namespace are listed. */
 async function isLockedByProc(path: string): Promise<boolean> {
-  const { dev, ino } = await stat(path, { bigint: true });
-  const locks = await readFile('/proc/locks', 'latin1').catch((error: unknown) => {
-    const reason = `nobody can tell whether it is locked: neither flock nor /proc/locks (${error})`;
+  const name = await nameInLocks(path);
+  const locks = await readFile(LOCKS_FILE, 'latin1').catch((error: unknown) => {
+    const reason = `nobody can tell whether it is locked: neither flock nor ${LOCKS_FILE} (${error})`;
     throw new FileLockError(path, reason);
   });
-  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
-  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
-  const hex = (part: bigint) => part.toString(16).padStart(2, '0');
-  return locks.includes(` ${hex(major)}:${hex(minor)}:${ino} `);
+  return locks.includes(` ${name} `);
 }

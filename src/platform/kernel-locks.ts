@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import { isErrno } from './errno.js';
 
 /** The locks of all processes that this one can see: Linux only. */
-const LOCKS_FILE = '/proc/locks';
+export const LOCKS_FILE = '/proc/locks';
 /** `2: FLOCK  ADVISORY  WRITE 9354 fe:00:10010638 0 EOF`: device and inode in the last but two. */
 const EXCLUSIVE_LOCK = /^\d+: \S+\s+\S+\s+WRITE\s+-?\d+\s+([0-9a-f]+:[0-9a-f]+:\d+)\s/;
 
@@ -13,9 +13,8 @@ const EXCLUSIVE_LOCK = /^\d+: \S+\s+\S+\s+WRITE\s+-?\d+\s+([0-9a-f]+:[0-9a-f]+:\
  */
 export async function isFileLocked(path: string): Promise<boolean> {
   try {
-    const { dev, ino } = await fs.stat(path, { bigint: true });
+    const wanted = await nameInLocks(path);
     const locks = await fs.readFile(LOCKS_FILE, 'latin1');
-    const wanted = `${deviceText(dev)}:${ino}`;
     return locks.split('\n').some((line) => EXCLUSIVE_LOCK.exec(line)?.[1] === wanted);
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'EACCES')) return false;
@@ -23,13 +22,12 @@ export async function isFileLocked(path: string): Promise<boolean> {
   }
 }
 
-/** Major and minor number of a device, taken apart as Linux puts them together. */
-function deviceText(device: bigint): string {
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
-  const minor = (device & 0xffn) | ((device >> 12n) & 0xfff_ff00n);
-  return `${hex2(major)}:${hex2(minor)}`;
-}
-
-function hex2(number: bigint): string {
-  return number.toString(16).padStart(2, '0');
+/** What {@link LOCKS_FILE} calls a file: its device and inode. @throws ErrnoException */
+export async function nameInLocks(path: string): Promise<string> {
+  const { dev, ino } = await fs.stat(path, { bigint: true });
+  // Major and minor number, taken apart as Linux puts them together.
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff_ff00n);
+  const hex = (part: bigint) => part.toString(16).padStart(2, '0');
+  return `${hex(major)}:${hex(minor)}:${ino}`;
 }
