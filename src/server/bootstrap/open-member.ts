@@ -8,18 +8,11 @@ import type { ConfState } from '../../raft/types.js';
 import type { Backend } from '../../storage/backend/backend.js';
 import type { MvccMetrics } from '../../storage/mvcc/metrics.js';
 import { MvccStore } from '../../storage/mvcc/store.js';
-import {
-  type SnapshotDatabaseMetrics,
-  saveSnapshotDatabase,
-} from '../../storage/snap/snapshot-database.js';
-import { Snapshotter } from '../../storage/snap/snapshotter.js';
-import { encodeV2Store } from '../../storage/snap/v2-store-json.js';
-import { removeSnapshotDatabasesBefore } from '../../storage/wal/purge.js';
+import type { SnapshotDatabaseMetrics } from '../../storage/snap/snapshot-database.js';
 import { WAL_BEGINNING, type WalStart } from '../../storage/wal/reader.js';
 import type { WalIdentity } from '../../storage/wal/record-types.js';
 import type { WalMetrics, WalWriter } from '../../storage/wal/writer.js';
 import { AlarmStore } from '../alarm/alarm-store.js';
-import { encodeConfState } from '../apply/conf-state-json.js';
 import { ConsistentIndex } from '../apply/consistent-index.js';
 import { Quota } from '../apply/quota.js';
 import { AuthStore, type AuthStoreOptions } from '../auth/auth-store.js';
@@ -27,12 +20,11 @@ import { Authorizer } from '../auth/authorizer.js';
 import { minimumLeaseTtlSeconds } from '../lease/lease.js';
 import { Lessor, type LessorMetrics } from '../lease/lessor.js';
 import { LocalMember } from '../local-member.js';
-import type { MemberMetrics, MemberSettings, SnapshotFiles } from '../member-parts.js';
+import type { MemberMetrics, MemberSettings } from '../member-parts.js';
 import { Cluster } from '../membership/cluster.js';
 import type { Member } from '../membership/member.js';
 import type { PeerCalls } from '../peer/peer-calls.js';
 import type { CreatePeerTransport } from '../peer/peer-transport.js';
-import { type ReplaceStateParts, replaceState } from '../snapshots/replace-state.js';
 import { StorageVersion } from '../storage-version.js';
 import { WatchHub, type WatchMetrics } from '../watch/watch-hub.js';
 import type { MemberPlan } from './bootstrap-options.js';
@@ -49,8 +41,9 @@ import type { FirstMember, InitialCluster } from './new-member.js';
 import { createLog, type ExistingLog, type LogOptions, logExists, readLog } from './open-log.js';
 import { planMember } from './plan-member.js';
 import { recoverSnapshot } from './recover-snapshot.js';
+import { snapshotFiles } from './snapshot-files.js';
 import { startingConfiguration } from './starting-configuration.js';
-import { refuseDatabaseWithoutLog, takeOver } from './take-over.js';
+import { refuseDatabaseWithoutLog, takeOver, undoTakeOver } from './take-over.js';
 import type { ConnectDiscovery } from './v3-discovery.js';
 import { requireSupportedVersions } from './version-rules.js';
 
@@ -136,7 +129,7 @@ interface OpenedLog {
  *   etcd's text
  */
 export async function openMember(options: OpenMemberOptions): Promise<OpenedMember> {
-  const { fs, directories, onFatal } = options;
+  const { fs, directories } = options;
   await makeDirectories(fs, directories);
   await removeLeftovers(fs, directories.snap);
   const isRestart = await logExists(logOptions(options));
@@ -144,11 +137,30 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenedMemb
     await refuseDatabaseWithoutLog(options);
     await removePartialWalParent(options);
   }
-  const log = isRestart ? await openExisting(options) : openNew(options, await planOf(options));
-  const backend = await options.openBackend(onFatal);
+  if (!isRestart) {
+    const opened = await openOn(options, openNew(options, await planOf(options)));
+    return { ...opened, isRestart };
+  }
+  const log = await readLog(logOptions(options));
+  warnOfDiscovery(options);
+  const isTakenOver = await takeOver(options, log);
+  try {
+    return { ...(await openOn(options, await openExisting(options, log))), isRestart };
+  } catch (error) {
+    // What was imported would be gone by for ever, also once the other etcd's files are mended.
+    if (isTakenOver) await undoTakeOver(options);
+    throw error;
+  }
+}
+
+async function openOn(
+  options: OpenMemberOptions,
+  log: OpenedLog,
+): Promise<Omit<OpenedMember, 'isRestart'>> {
+  const backend = await options.openBackend(options.onFatal);
   try {
     await recoverSnapshot(options, log.start, backend);
-    return { ...(await assemble(options, log, backend)), isRestart };
+    return await assemble(options, log, backend);
   } catch (error) {
     await backend.close();
     throw error;
@@ -203,10 +215,7 @@ function openNew(options: OpenMemberOptions, plan: MemberPlan): OpenedLog {
   };
 }
 
-async function openExisting(options: OpenMemberOptions): Promise<OpenedLog> {
-  const log = await readLog(logOptions(options));
-  warnOfDiscovery(options);
-  await takeOver(options, log);
+async function openExisting(options: OpenMemberOptions, log: ExistingLog): Promise<OpenedLog> {
   if (!log.isBegun && options.initialCluster.state === 'new') return beginAgain(options, log);
   return {
     identity: log.identity,
@@ -275,7 +284,12 @@ async function assemble(
     ...(metrics === undefined ? {} : { metrics: metrics.mvcc }),
   });
   try {
-    return await join(options, log, { backend, cluster, consistentIndex, lessor, store });
+    const alarms = new AlarmStore(backend);
+    alarms.restore();
+    const auth = new AuthStore({ ...options.auth, backend });
+    auth.restore();
+    const state = { backend, cluster, consistentIndex, lessor, store, alarms, auth };
+    return await join(options, log, state);
   } catch (error) {
     // A compaction that was interrupted before goes on already.
     await store.close();
@@ -290,18 +304,18 @@ interface OpenedState {
   readonly consistentIndex: ConsistentIndex;
   readonly lessor: Lessor;
   readonly store: MvccStore;
+  readonly alarms: AlarmStore;
+  readonly auth: AuthStore;
 }
 
+/** Joins the state with its log. */
 async function join(
   options: OpenMemberOptions,
   log: OpenedLog,
-  { backend, cluster, consistentIndex, lessor, store }: OpenedState,
+  state: OpenedState,
 ): Promise<Omit<OpenedMember, 'isRestart'>> {
-  const { clock, logger, settings, metrics, onFatal } = options;
-  const alarms = new AlarmStore(backend);
-  alarms.restore();
-  const auth = new AuthStore({ ...options.auth, backend });
-  auth.restore();
+  const { logger } = options;
+  const { cluster, consistentIndex } = state;
   // Whoever is forced to be alone votes, whatever the others went by.
   const applied = options.forcesNewCluster === true ? undefined : consistentIndex.storedConfState();
   const confState = startingConfiguration(cluster, applied, logger);
@@ -312,10 +326,28 @@ async function join(
       const { index } = consistentIndex;
       await forceNewCluster({ logger, storage, wal, cluster, consistentIndex: index });
     }
+    return build(options, log, { ...state, confState, storage, wal });
   } catch (error) {
     await wal.close();
     throw error;
   }
+}
+
+/** The state, and the log that goes on with it. */
+interface JoinedState extends OpenedState {
+  readonly confState: ConfState;
+  readonly storage: MemoryStorage;
+  readonly wal: WalWriter;
+}
+
+function build(
+  options: OpenMemberOptions,
+  log: OpenedLog,
+  state: JoinedState,
+): Omit<OpenedMember, 'isRestart'> {
+  const { backend, cluster, consistentIndex, lessor, store, alarms, auth } = state;
+  const { confState, storage, wal } = state;
+  const { clock, logger, settings, metrics, onFatal } = options;
   const node = newNode(options, log.identity.memberId, storage);
   log.bootstrap(node);
   const watches = new WatchHub({
@@ -342,17 +374,26 @@ async function join(
     quota: new Quota(settings.quotaBytes, () => backend.size().allocated),
     snapshotIndex: log.start.index,
     confState,
-    snapshotFiles: snapshotFiles(options, {
-      fs: options.fs,
-      backend,
-      consistentIndex,
-      store,
-      lessor,
-      cluster,
-      alarms,
-      auth,
-      onReplaced: () => watches.resyncAll(),
-    }),
+    snapshotFiles: snapshotFiles(
+      {
+        fs: options.fs,
+        clock,
+        logger,
+        directory: options.directories.snap,
+        metrics: metrics?.snapshotDatabase,
+      },
+      {
+        fs: options.fs,
+        backend,
+        consistentIndex,
+        store,
+        lessor,
+        cluster,
+        alarms,
+        auth,
+        onReplaced: () => watches.resyncAll(),
+      },
+    ),
     createTransport: options.createTransport,
     calls: options.calls,
     onFatal,
@@ -437,47 +478,4 @@ function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage)
     checkQuorum: true,
     preVote: settings.preVote,
   });
-}
-
-function snapshotFiles(
-  { fs, clock, logger, directories, metrics }: OpenMemberOptions,
-  parts: ReplaceStateParts & { readonly cluster: Cluster },
-): SnapshotFiles {
-  const { cluster } = parts;
-  const directory = directories.snap;
-  const snapshotter = new Snapshotter(fs, directory, {
-    clock,
-    logger: logger.at('snap/snapshotter.ts'),
-  });
-  const database = {
-    fs,
-    clock,
-    directory,
-    ...(metrics === undefined ? {} : { metrics: metrics.snapshotDatabase }),
-  };
-  // Older releases read the membership from here; the keys are in the backend alone.
-  const encodeMembership = (): Buffer =>
-    encodeV2Store({
-      members: cluster.members(),
-      removed: cluster.removedIds(),
-      clusterVersion: cluster.version,
-    });
-  return {
-    encodeMembership,
-    capture({ index, term, confState }) {
-      const data = encodeMembership();
-      return () => snapshotter.save({ index, term, confState, data });
-    },
-    save: (snapshot) => snapshotter.save(snapshot),
-    saveDatabase: (index, blocks) => saveSnapshotDatabase(database, index, blocks),
-    releaseDatabases: (index) => removeSnapshotDatabasesBefore(fs, directory, index),
-    async install(snapshot) {
-      await replaceState(parts, await snapshotter.databasePath(snapshot.index), snapshot);
-      parts.consistentIndex.setConfState(encodeConfState(snapshot.confState));
-      // Trap: the index in a database of another release may be lower than that of its snapshot.
-      // Without the file, a backend in which a crash left that index could never catch up.
-      await parts.backend.commit();
-      await removeSnapshotDatabasesBefore(fs, directory, snapshot.index + 1);
-    },
-  };
 }

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
+import type { FileHandle, OpenOptions } from '../../../src/platform/fs.js';
+import { MemoryFs } from '../../../src/platform/memory-fs.js';
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import { PutRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
 import { encodeConfChange } from '../../../src/raft/confchange/codec.js';
@@ -9,7 +11,12 @@ import { createLog } from '../../../src/server/bootstrap/open-log.js';
 import type { LocalMember } from '../../../src/server/local-member.js';
 import { MemoryDisk } from '../../../src/storage/backend/memory.js';
 import type { WalWriter } from '../../../src/storage/wal/writer.js';
-import { type MemberDisks, newDisks, startMember } from '../../support/in-memory-member.js';
+import {
+  type MemberDisks,
+  newDisks,
+  openInMemory,
+  startMember,
+} from '../../support/in-memory-member.js';
 
 const running: LocalMember[] = [];
 
@@ -47,6 +54,40 @@ async function makeLog({ fs }: MemberDisks, peerUrl = 'http://127.0.0.1:2380') {
   );
   return { plan, wal };
 }
+
+/** A disk that knows how many of its files are open. */
+class CountedFs extends MemoryFs {
+  openFiles = 0;
+
+  override async open(path: string, options: OpenOptions): Promise<FileHandle> {
+    const file = await super.open(path, options);
+    this.openFiles++;
+    const { close } = file;
+    file.close = async () => {
+      await close.call(file);
+      this.openFiles--;
+    };
+    return file;
+  }
+}
+
+describe('openMember that fails', () => {
+  it('leaves no file open, whatever is there already', async () => {
+    const fs = new CountedFs();
+    const disks = { fs, backend: new MemoryDisk() };
+    const createTransport = (): never => {
+      throw new Error('no such address');
+    };
+    await expect(openInMemory(disks, {}, { createTransport })).rejects.toThrow('no such address');
+    expect(fs.openFiles).toBe(0);
+    const { member } = await startMember(disks);
+    expect(fs.openFiles).toBeGreaterThan(0);
+    await member.stop();
+    expect(fs.openFiles).toBe(0);
+    await expect(openInMemory(disks, {}, { createTransport })).rejects.toThrow('no such address');
+    expect(fs.openFiles).toBe(0);
+  });
+});
 
 describe('openMember after a crash', () => {
   afterEach(async () => {
