@@ -76,10 +76,7 @@ export interface BackendSnapshot {
    * `limit` of them if given (0: none). Bounds have at most {@link MAX_KEY_BYTES} bytes. May be read over many turns of the event loop.
    */
   range(bucket: Bucket, start: Uint8Array, end?: Uint8Array, limit?: number): Iterable<Row>;
-  /**
-   * All rows of a bucket, ascending, where that is faster than {@link range}. Their bytes must not be
-   * kept: each row is good until the next is asked for.
-   */
+  /** All rows of a bucket, ascending, where that is faster than {@link range}. */
   scan?(bucket: Bucket): Iterable<Row>;
   /**
    * As {@link scan}, without objects for the rows: shows some of them at each step. Undefined where

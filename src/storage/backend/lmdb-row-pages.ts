@@ -48,18 +48,18 @@ export class LmdbRowPages {
   }
 
   /**
-   * The rows of a table in the order of their keys. Each is a view that is good until the next is
-   * asked for.
+   * The rows of a table in the order of their keys: views of copies of their pages.
    * @throws LmdbFileError
    */
   *rows(table: string): Generator<Row, void> {
-    let rows: Row[] = [];
-    const visit: RowVisitor = (source, keyAt, valueAt, end) => {
-      rows.push([source.subarray(keyAt, valueAt), source.subarray(valueAt, end)]);
-    };
-    for (const _ of this.visit(table, visit, false)) {
+    for (const leaf of this.#leavesOf(table)) {
+      const rows: Row[] = [];
+      // Trap: memory of pages is used again, also by others who read the same state meanwhile.
+      const page = { ...leaf, bytes: Buffer.from(leaf.bytes) };
+      this.#show(page, false, (source, keyAt, valueAt, end) => {
+        rows.push([source.subarray(keyAt, valueAt), source.subarray(valueAt, end)]);
+      });
       yield* rows;
-      rows = [];
     }
   }
 
@@ -69,15 +69,22 @@ export class LmdbRowPages {
    * @throws LmdbFileError
    */
   *visit(table: string, visit: RowVisitor, lengthsOnly: boolean): Generator<void, void> {
-    const tree = this.#table(table);
-    if (tree === undefined) return;
-    for (const leaf of this.#leaves(tree)) {
-      visitLmdbRows(leaf, visit, (keyAt, keyEnd, value) => {
-        if (lengthsOnly) visit(leaf.bytes, keyAt, keyEnd, keyEnd + value.bytes);
-        else this.#visitLarge(leaf.bytes.subarray(keyAt, keyEnd), value, visit);
-      });
+    for (const leaf of this.#leavesOf(table)) {
+      this.#show(leaf, lengthsOnly, visit);
       yield;
     }
+  }
+
+  #show(leaf: LmdbPage, lengthsOnly: boolean, visit: RowVisitor): void {
+    visitLmdbRows(leaf, visit, (keyAt, keyEnd, value) => {
+      if (lengthsOnly) visit(leaf.bytes, keyAt, keyEnd, keyEnd + value.bytes);
+      else this.#visitLarge(leaf.bytes.subarray(keyAt, keyEnd), value, visit);
+    });
+  }
+
+  *#leavesOf(table: string): Generator<LmdbPage, void> {
+    const tree = this.#table(table);
+    if (tree !== undefined) yield* this.#leaves(tree);
   }
 
   #table(wanted: string): LmdbTree | undefined {

@@ -103,4 +103,20 @@ describe('a bbolt file made of an LMDB file', () => {
     snapshot.close();
     await backend.close();
   });
+
+  it('keeps a row that was scanned as it is while others scan the same snapshot', async () => {
+    const backend = await filled();
+    const snapshot = await backend.snapshot();
+    const findings: string[] = [];
+    let left = 0;
+    for (const [key, value] of snapshot.scan?.('key') ?? []) {
+      if (left-- > 0) continue;
+      left = ROWS / 8;
+      for (const _row of snapshot.scan?.('key') ?? []);
+      if (snapshot.get('key', key)?.equals(value) !== true) findings.push(key.toString('latin1'));
+    }
+    expect(findings).toEqual([]);
+    snapshot.close();
+    await backend.close();
+  });
 });
