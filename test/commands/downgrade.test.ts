@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
-import { RecordingLogger, until } from '../support/peer-member.js';
+import { RecordingLogger } from '../support/peer-member.js';
 import { runBinary } from '../support/run-binary.js';
+import { until } from '../support/until.js';
 
 const TEST_MILLIS = 60_000;
 

@@ -6,6 +6,7 @@ import { SERVICES } from '../../src/proto/services.js';
 import { startEtcd } from '../../src/testing.js';
 import { failureOf, GrpcClient, type WireError } from '../support/grpc-client.js';
 import { hasRealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { until } from '../support/until.js';
 
 interface Server {
   readonly endpoint: string;
@@ -13,16 +14,9 @@ interface Server {
 }
 
 const { lock, election } = SERVICES;
-const POLL_MILLIS = 10;
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 const unknown = (message: string) => ({ code: GrpcCode.Unknown, message });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
-  }
-}
 
 /** Both must behave alike: what holds of one is asked of the other in the same words. */
 describe.each([
@@ -64,7 +58,10 @@ describe.each([
     };
 
     const contenders = (name: string, count: number): Promise<void> =>
-      until(async () => (await keysUnder(name)).length === count);
+      until(
+        `${count} keys are under ${name}`,
+        async () => (await keysUnder(name)).length === count,
+      );
 
     const campaign = async (name: string, value: string, lease: bigint): Promise<LeaderKey> => {
       const request = { name: bytes(name), value: bytes(value), lease };

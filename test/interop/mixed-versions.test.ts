@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AlarmType } from '../../src/proto/gen/etcdserverpb/rpc.js';
-import { type ClusterMember, ClusterProcesses, until } from '../support/cluster-processes.js';
+import { type ClusterMember, ClusterProcesses } from '../support/cluster-processes.js';
 import { finishLoad, testLoad, untilWritten } from '../support/cluster-test.js';
 import { hasRealEtcd } from '../support/real-etcd.js';
 import { tempDir } from '../support/temp-dir.js';
+import { until } from '../support/until.js';
 
 const TEST_MILLIS = 120_000;
 /** How much later than the others a member starts; less than they wait for it. */

@@ -2,11 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Client } from '../../src/client/client.js';
 import type { StatusResponse } from '../../src/proto/gen/etcdserverpb/rpc.js';
 import { binaryPath } from './binary.js';
+import { GaveUp, until } from './until.js';
 
 const REAL_ETCD = '/usr/bin/etcd';
-/** What takes longer than this does not happen any more, ms. */
-const PATIENCE_MILLIS = 30_000;
-const POLL_MILLIS = 10;
 /** Bound of one question of the tests to one member, ms. */
 export const QUESTION_MILLIS = 2000;
 /** Lines of each member's log that a failure shows. */
@@ -131,31 +129,5 @@ export class ClusterMember {
   async close(): Promise<void> {
     this.#client?.close();
     await this.end();
-  }
-}
-
-/** A reason to wait no longer. */
-export class GaveUp extends Error {}
-
-/** Waits until a condition holds; one that rejects does not hold yet. */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  patienceMillis = PATIENCE_MILLIS,
-): Promise<void> {
-  const end = performance.now() + patienceMillis;
-  let last: unknown;
-  for (;;) {
-    try {
-      if (await holds()) return;
-      last = undefined;
-    } catch (error) {
-      if (error instanceof GaveUp) throw error;
-      last = error;
-    }
-    if (performance.now() > end) {
-      throw new Error(`waited in vain until ${what}${last === undefined ? '' : `: ${last}`}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
   }
 }

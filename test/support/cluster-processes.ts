@@ -3,17 +3,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { Client } from '../../src/client/client.js';
-import {
-  ClusterMember,
-  GaveUp,
-  type MemberKind,
-  QUESTION_MILLIS,
-  until,
-} from './cluster-member.js';
+import { ClusterMember, type MemberKind, QUESTION_MILLIS } from './cluster-member.js';
 import { PeerNetwork } from './peer-network.js';
 import { stablePort } from './stable-port.js';
+import { GaveUp, until } from './until.js';
 
-export { ClusterMember, type MemberKind, until } from './cluster-member.js';
+export { ClusterMember, type MemberKind } from './cluster-member.js';
 
 const REAL_ETCDCTL = '/usr/bin/etcdctl';
 

@@ -13,6 +13,7 @@ import { HttpPeerTransport } from '../../src/server/peer/http-peer-transport.js'
 import { PeerAgents, type PeerDialTls } from '../../src/server/peer/peer-agent.js';
 import type { PeerReceiver } from '../../src/server/peer/peer-transport.js';
 import type { ListenerTls } from '../../src/server/tls/tls-acceptor.js';
+import { until } from './until.js';
 
 export const NO_TLS: TlsConfig = {
   certFile: '',
@@ -37,18 +38,6 @@ const PLAIN: PeerDialTls = {
   listenerPair: undefined,
   readFile: () => Promise.reject(new Error('there are no files')),
 };
-
-const POLL_MILLIS = 5;
-const PATIENCE_MILLIS = 15_000;
-
-/** Waits until something holds. @throws Error with `what` if it takes too long */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MILLIS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
-  }
-}
 
 /** A receiver that remembers what it was told. */
 export class RecordingReceiver implements PeerReceiver {

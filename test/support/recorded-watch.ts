@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Client } from '../../src/client/client.js';
-import { until } from './cluster-member.js';
+import { until } from './until.js';
 
 /** A watch on a prefix that lives through the loss of members, and all that it was told. */
 export class RecordedWatch {

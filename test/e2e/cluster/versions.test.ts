@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { DowngradeRequest_DowngradeAction as DowngradeAction } from '../../../src/proto/gen/etcdserverpb/rpc.js';
-import { type ClusterMember, until } from '../../support/cluster-processes.js';
+import type { ClusterMember } from '../../support/cluster-processes.js';
 import { testCluster } from '../../support/cluster-test.js';
+import { until } from '../../support/until.js';
 
 const TEST_MILLIS = 120_000;
 

@@ -10,9 +10,9 @@ import {
   type PeerMember,
   type PeerMemberOptions,
   startPeerMember,
-  until,
 } from '../../support/peer-member.js';
 import { askPeer, introduction } from '../../support/peer-request.js';
+import { until } from '../../support/until.js';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 

@@ -5,9 +5,9 @@ import {
   messageOf,
   type PeerMember,
   startPeerMember,
-  until,
   untilConnected,
 } from '../../support/peer-member.js';
+import { until } from '../../support/until.js';
 
 const running: PeerMember[] = [];
 

@@ -9,11 +9,11 @@ import {
   messageOf,
   type PeerMember,
   startPeerMember,
-  until,
   untilConnected,
 } from '../../support/peer-member.js';
 import { peerTls } from '../../support/peer-tls.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { until } from '../../support/until.js';
 
 const running: PeerMember[] = [];
 

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MessageType } from '../../../src/raft/types.js';
 import { decodeMessage } from '../../../src/server/peer/message-codec.js';
 import { serveHttp } from '../../support/http-server.js';
-import { messageOf, type PeerMember, startPeerMember, until } from '../../support/peer-member.js';
+import { messageOf, type PeerMember, startPeerMember } from '../../support/peer-member.js';
+import { until } from '../../support/until.js';
 
 const cleanups: (() => Promise<void>)[] = [];
 

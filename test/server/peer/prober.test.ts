@@ -2,7 +2,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
-import { type PeerMember, startPeerMember, until } from '../../support/peer-member.js';
+import { type PeerMember, startPeerMember } from '../../support/peer-member.js';
+import { until } from '../../support/until.js';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 

@@ -3,8 +3,9 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MessageType } from '../../../src/raft/types.js';
 import { encodeMessage } from '../../../src/server/peer/message-codec.js';
-import { messageOf, type PeerMember, startPeerMember, until } from '../../support/peer-member.js';
+import { messageOf, type PeerMember, startPeerMember } from '../../support/peer-member.js';
 import { askPeer, introduction, type PeerAnswer } from '../../support/peer-request.js';
+import { until } from '../../support/until.js';
 
 const CLUSTER = 0xc1n;
 const SENDER = 0xabn;

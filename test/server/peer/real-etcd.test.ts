@@ -20,13 +20,13 @@ import {
   type PeerMemberOptions,
   type RecordingReceiver,
   startPeerMember,
-  until,
 } from '../../support/peer-member.js';
 import { askPeer, introduction } from '../../support/peer-request.js';
 import { peerTls } from '../../support/peer-tls.js';
 import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
 import { sharedPath } from '../../support/shared.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { until } from '../../support/until.js';
 
 const TOKEN = 'etcd-cluster';
 const cleanups: (() => Promise<void>)[] = [];

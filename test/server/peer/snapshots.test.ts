@@ -10,9 +10,9 @@ import {
   messageOf,
   type PeerMember,
   startPeerMember,
-  until,
 } from '../../support/peer-member.js';
 import { askPeer, introduction } from '../../support/peer-request.js';
+import { until } from '../../support/until.js';
 
 const MEGABYTE = 1024 * 1024;
 const running: PeerMember[] = [];

@@ -9,8 +9,8 @@ import {
   type PeerMember,
   type PeerMemberOptions,
   startPeerMember,
-  until,
 } from '../../support/peer-member.js';
+import { until } from '../../support/until.js';
 
 const cleanups: (() => Promise<void>)[] = [];
 
