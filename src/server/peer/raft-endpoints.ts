@@ -4,6 +4,7 @@ import type { Message } from '../../raft/types.js';
 import { remoteAddressOf } from '../http/address.js';
 import { reply, replyError, replyNotFound } from '../http/responses.js';
 import { formatId } from '../membership/member.js';
+import { bodyChunks } from './body-chunks.js';
 import type { Delivery } from './delivery.js';
 import { decodeMessage } from './message-codec.js';
 import type { Peer } from './peer.js';
@@ -194,7 +195,7 @@ export class RaftEndpoints {
     const { logger, metrics, localId } = this.#context;
     const sender = this.#senderOf(request);
     try {
-      const body = await readWhole(request);
+      const body = await readWhole(this.#context, request);
       metrics.receivedBytes.with(sender).inc(body.length);
       return decodeMessage(body);
     } catch (error) {
@@ -232,10 +233,10 @@ function pathOf(request: IncomingMessage): string {
 }
 
 /** @throws Error if the body breaks off, or is too long */
-async function readWhole(request: IncomingMessage): Promise<Buffer> {
+async function readWhole(context: PeerContext, request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyChunks(context, request)) {
     bytes += chunk.length;
     if (bytes > MAX_POSTED_BYTES) throw new Error('body too long');
     chunks.push(chunk);

@@ -3,6 +3,7 @@ import { formatGoMillis, humanizeBytes } from '../../base/go-format.js';
 import { type Message, MessageType, messageTypeName } from '../../raft/types.js';
 import { replyError } from '../http/responses.js';
 import { formatId } from '../membership/member.js';
+import { bodyChunks } from './body-chunks.js';
 import { ByteQueue } from './byte-queue.js';
 import type { Delivery } from './delivery.js';
 import { MessageStreamDecoder } from './message-stream-codec.js';
@@ -57,7 +58,7 @@ export class SnapshotReceiver {
   ): Promise<void> {
     const { clock, metrics } = this.#context;
     const start = clock.monotonicMillis();
-    const body = new SnapshotBody(request);
+    const body = new SnapshotBody(this.#context, request);
     const message = await this.#readMessage(body, response, sender);
     if (message === undefined) return;
     // Etcd looks at this only after it has stored the database.
@@ -154,8 +155,8 @@ class SnapshotBody {
   #databaseBytes = 0;
   #isComplete = false;
 
-  constructor(request: IncomingMessage) {
-    this.#chunks = (request as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  constructor(context: PeerContext, request: IncomingMessage) {
+    this.#chunks = bodyChunks(context, request);
   }
 
   get messageBytes(): number {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EMPTY_CONF_STATE, MessageType } from '../../../src/raft/types.js';
 import { FrameBatch, writeNumber } from '../../../src/server/peer/frame-batch.js';
@@ -21,10 +22,10 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((member) => member.stop()));
 });
 
-async function startPair(): Promise<[PeerMember, PeerMember]> {
+async function startPair(readTimeoutMillis = 5000): Promise<[PeerMember, PeerMember]> {
   const a = await startPeerMember({ id: 1n });
   running.push(a);
-  const b = await startPeerMember({ id: 2n });
+  const b = await startPeerMember({ id: 2n, readTimeoutMillis });
   running.push(b);
   await connectMembers(a, b);
   return [a, b];
@@ -160,6 +161,62 @@ describe('a snapshot', () => {
     await a.transport.stop();
     expect(await reported(a)).toBe(false);
     expect(database.closed).toBe(1);
+  });
+});
+
+describe('a sender that falls silent', () => {
+  /** Posts the beginning of a body and leaves it at that. Resolves when the connection is closed. */
+  function postPart(port: number, path: string, part: Buffer): Promise<void> {
+    const socket = connect(port, '127.0.0.1');
+    const headers = { ...introduction(1n, 0xc1n), Host: 'x', 'Content-Length': 1_000_000 };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`);
+    socket.write([`POST ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+    socket.write(part);
+    socket.resume();
+    return new Promise((resolve, reject) => {
+      socket.on('close', () => resolve());
+      socket.setTimeout(10_000, () => {
+        socket.destroy();
+        reject(new Error('the connection is still open'));
+      });
+    });
+  }
+
+  it('keeps no place that others need', async () => {
+    const member = await startPeerMember({ id: 2n, readTimeoutMillis: 300 });
+    running.push(member);
+    member.transport.start();
+    let stored = 0;
+    member.receiver.saveSnapshotDatabase = async (_index, blocks) => {
+      for await (const block of blocks) stored += block.length;
+    };
+    const head = encodeMessage(message);
+    const length = Buffer.alloc(8);
+    writeNumber(length, 0, head.length);
+    const begun = Buffer.concat([length, head, Buffer.alloc(10)]);
+    const silent = [begun, begun, begun.subarray(0, 20), begun.subarray(0, 4)];
+    const closed = silent.map((part) => postPart(member.port, '/raft/snapshot', part));
+    await Promise.all([...closed, postPart(member.port, '/raft', head)]);
+    expect(member.receiver.messages).toEqual([]);
+    const headers = introduction(1n, 0xc1n);
+    stored = 0;
+    const answer = await askPeer(member.port, '/raft/snapshot', headers, 'POST', begun);
+    expect(answer.status).toBe(204);
+    expect(stored).toBe(10);
+  });
+
+  it('is not one whose bytes are stored slowly', async () => {
+    const [a, b] = await startPair(1100);
+    b.receiver.saveSnapshotDatabase = async (_index, blocks) => {
+      let waits = 0;
+      for await (const block of blocks) {
+        expect(block.length).toBeGreaterThan(0);
+        if (waits++ === 1) await new Promise((resolve) => setTimeout(resolve, 1300));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1300));
+    };
+    a.transport.sendSnapshot(message, new FakeDatabase(20));
+    expect(await reported(a)).toBe(true);
   });
 });
 
