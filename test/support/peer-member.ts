@@ -104,6 +104,7 @@ export interface PeerMemberOptions {
   readonly clock?: Clock;
   readonly readTimeoutMillis?: number;
   readonly writeTimeoutMillis?: number;
+  readonly dialTimeoutMillis?: number;
   /** 0: any free port. */
   readonly port?: number;
   readonly listenerTls?: ListenerTls;
@@ -155,7 +156,7 @@ export async function startPeerMember(options: PeerMemberOptions): Promise<PeerM
       agents,
       advertisedPeerUrls: [url],
       serverVersion: options.serverVersion ?? ETCD_VERSION,
-      dialTimeoutMillis: 2000,
+      dialTimeoutMillis: options.dialTimeoutMillis ?? 2000,
       readTimeoutMillis: options.readTimeoutMillis ?? 5000,
       writeTimeoutMillis: options.writeTimeoutMillis ?? 5000,
     },

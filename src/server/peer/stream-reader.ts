@@ -89,10 +89,13 @@ export class StreamReader {
       this.#failDial(request, url, error);
     });
     request.on('response', (response) => {
-      timer.cancel();
       this.#judge(response).then(
-        () => this.#read(request, response),
+        () => {
+          timer.cancel();
+          this.#read(request, response);
+        },
         (error: Error) => {
+          timer.cancel();
           this.#failDial(request, url, error);
           request.destroy();
         },

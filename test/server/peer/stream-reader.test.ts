@@ -1,9 +1,9 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MessageType } from '../../../src/raft/types.js';
 import { FrameBatch } from '../../../src/server/peer/frame-batch.js';
 import { createEncoder } from '../../../src/server/peer/stream-codec.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 import {
   messageOf,
   type PeerMember,
@@ -21,12 +21,12 @@ afterEach(async () => {
 /** A peer that answers requests for streams as it is told. */
 async function startFakePeer(answer: http.RequestListener): Promise<string> {
   const server = http.createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenOnLoopback(server);
   cleanups.push(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `http://127.0.0.1:${port}`;
 }
 
 async function dial(
@@ -89,6 +89,17 @@ describe('who dials a stream', () => {
     member.transport.send([messageOf(MessageType.Vote, 1n, 2n)]);
     await until('it knows', () => member.receiver.removals > 0);
     expect(member.receiver.unreachable).toEqual([2n]);
+  });
+
+  it('goes on after a refusal of which the end never comes', async () => {
+    let dials = 0;
+    const url = await startFakePeer((request, response) => {
+      if (request.url?.includes('msgapp') === true) dials++;
+      response.writeHead(412, { 'X-Server-Version': '3.7.1' });
+      response.write('to fie');
+    });
+    await dial([url], { readTimeoutMillis: 1100, dialTimeoutMillis: 100 });
+    await until('it has tried again', () => dials >= 2);
   });
 
   it.each([
