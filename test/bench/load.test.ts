@@ -8,6 +8,7 @@ import { benchKey } from '../../bench/load/requests.js';
 import { HeaderDecoder } from '../../src/base/http2/hpack.js';
 import { decodeHuffman } from '../../src/base/http2/huffman.js';
 import { PutRequest } from '../../src/proto/gen/etcdserverpb/rpc.js';
+import { listenOnLoopback } from '../support/loopback.js';
 
 /** Answers each gRPC call with the status that `statusOf` gives for its request message. */
 class GrpcStub {
@@ -15,12 +16,9 @@ class GrpcStub {
   readonly #server: Http2Server = createServer();
   statusOf: (count: number) => string | 'reset' = () => '0';
 
-  async listen(): Promise<number> {
+  listen(): Promise<number> {
     this.#server.on('stream', (stream: ServerHttp2Stream) => this.#answer(stream));
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    return address.port;
+    return listenOnLoopback(this.#server);
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { freePort } from '../support/loopback.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 
 /** stderr without log lines. */

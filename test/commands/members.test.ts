@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/loopback.js';
 import { type RealCluster, startRealCluster } from '../support/real-cluster.js';
-import { freePort, hasRealEtcd } from '../support/real-etcd.js';
+import { hasRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 
 /** Members must have been connected for 5 s before one may be added. */

@@ -8,6 +8,7 @@ import { SERVICES } from '../../src/proto/services.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
 import { logLines, spawnEtcd, startEtcdProcess } from '../support/etcd-process.js';
 import { failureOf, GrpcClient } from '../support/grpc-client.js';
+import { listenOnLoopback } from '../support/loopback.js';
 import { RawStream } from '../support/raw-stream.js';
 import { runBinary } from '../support/run-binary.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -136,10 +137,8 @@ describe('a server that cannot start', () => {
 
   it('names the port that is in use', async () => {
     const holder = createServer();
-    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const port = await listenOnLoopback(holder);
     onTestFinished(() => void holder.close());
-    const address = holder.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
     const flags = [`--listen-client-urls=http://127.0.0.1:${port}`];
     const { code, error } = await refusal(await tempDir(), flags);
     expect(code).toBe(1);

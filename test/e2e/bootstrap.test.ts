@@ -2,8 +2,9 @@ import { rmSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { binaryPath } from '../support/binary.js';
 import { type EtcdProcess, spawnEtcd } from '../support/etcd-process.js';
+import { freePort } from '../support/loopback.js';
 import { startRealCluster } from '../support/real-cluster.js';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 import { tempDir } from '../support/temp-dir.js';
 

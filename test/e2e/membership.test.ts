@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { binaryPath } from '../support/binary.js';
+import { freePort } from '../support/loopback.js';
 import { type RealCluster, startRealCluster } from '../support/real-cluster.js';
-import { freePort, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 
 /** How long what others must do first is tried again, ms. */

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { contentsOf, fillEtcd, withClient } from '../support/etcd-contents.js';
 import { startEtcdProcess } from '../support/etcd-process.js';
-import { freePort, hasRealEtcd, type RealEtcdPorts, startRealEtcd } from '../support/real-etcd.js';
+import { freePort } from '../support/loopback.js';
+import { hasRealEtcd, type RealEtcdPorts, startRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 import { tempDir } from '../support/temp-dir.js';
 

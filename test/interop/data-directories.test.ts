@@ -7,8 +7,8 @@ import { nodeFs } from '../../src/platform/node-fs.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
 import { contentsOf, type EtcdContents, fillEtcd, withClient } from '../support/etcd-contents.js';
 import { startEtcdProcess } from '../support/etcd-process.js';
+import { freePort } from '../support/loopback.js';
 import {
-  freePort,
   hasRealEtcd,
   type RealEtcd,
   type RealEtcdOptions,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { binaryPath } from '../support/binary.js';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { freePort } from '../support/loopback.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 
 const TEST_MILLIS = 60_000;
 const PATIENCE_MILLIS = 20_000;

@@ -18,7 +18,8 @@ import {
   fillEtcd,
   withClient,
 } from '../support/etcd-contents.js';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { freePort } from '../support/loopback.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 import { sharedPath } from '../support/shared.js';
 import { tempDir } from '../support/temp-dir.js';

@@ -9,7 +9,8 @@ import { nodeFs } from '../../src/platform/node-fs.js';
 import { Permission_Type as PermissionType } from '../../src/proto/gen/authpb/auth.js';
 import { KeyValue } from '../../src/proto/gen/mvccpb/kv.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { freePort } from '../support/loopback.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
 import { runBinary } from '../support/run-binary.js';
 import { makeTempDir, type TempDir, tempDir } from '../support/temp-dir.js';
 

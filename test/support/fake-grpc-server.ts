@@ -5,7 +5,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { listenOnLoopback } from './loopback.js';
 import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.js';
 
 /** What a test does with a call: it plays the server by hand. */
@@ -20,7 +20,7 @@ export interface FakeGrpcServer {
 }
 
 /** Starts one on a free loopback port. */
-export function startFakeServer(
+export async function startFakeServer(
   handler: FakeHandler,
   options: { readonly tls?: boolean; readonly requestCert?: boolean } = {},
 ): Promise<FakeGrpcServer> {
@@ -43,22 +43,18 @@ export function startFakeServer(
     stream.on('error', () => undefined);
     handler(stream, headers);
   });
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      resolve({
-        endpoint: `127.0.0.1:${port}`,
-        sessions,
-        close: () =>
-          new Promise((closed) => {
-            for (const session of sessions) {
-              session.destroy();
-            }
-            server.close(() => closed());
-          }),
-      });
-    });
-  });
+  const port = await listenOnLoopback(server);
+  return {
+    endpoint: `127.0.0.1:${port}`,
+    sessions,
+    close: () =>
+      new Promise((closed) => {
+        for (const session of sessions) {
+          session.destroy();
+        }
+        server.close(() => closed());
+      }),
+  };
 }
 
 /** Answers with messages and a status, in the usual way. */

@@ -1,4 +1,5 @@
-import { freePort, type RealEtcd, type RealEtcdOptions, startRealEtcd } from './real-etcd.js';
+import { freePort } from './loopback.js';
+import { type RealEtcd, type RealEtcdOptions, startRealEtcd } from './real-etcd.js';
 
 /** Several members of one cluster on loopback. */
 export interface RealCluster {

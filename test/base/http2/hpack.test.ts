@@ -14,6 +14,7 @@ import {
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import { Http2Transport } from '../../../src/server/rpc/http2/http2-transport.js';
 import type { CallMetadata } from '../../../src/server/rpc/transport.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 
 function decode(decoder: HeaderDecoder, block: Buffer): HeaderField[] {
   const fields: HeaderField[] = [];
@@ -141,9 +142,8 @@ describe('headers as nghttp2 encodes them', () => {
         },
       ],
     });
-    listener = net.createServer((socket) => transport.accept(socket)).listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const { port } = listener.address() as net.AddressInfo;
+    listener = net.createServer((socket) => transport.accept(socket));
+    const port = await listenOnLoopback(listener);
     session = http2.connect(`http://127.0.0.1:${port}`);
   });
 

@@ -13,7 +13,7 @@ import {
   refuse,
   startFakeServer,
 } from '../../support/fake-grpc-server.js';
-import { freePort } from '../../support/real-etcd.js';
+import { freePort, listenOnLoopback } from '../../support/loopback.js';
 import { TEST_CERTIFICATE } from '../../support/test-certificate.js';
 
 const key = Buffer.from('k');
@@ -358,10 +358,9 @@ describe('diagnosis of connections', () => {
       socket.on('error', () => undefined);
       socket.once('data', () => socket.end(onBytes ?? ''));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const port = await listenOnLoopback(server);
     cleanups.push(() => new Promise((resolve) => server.close(() => resolve())));
-    const address = server.address();
-    return `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    return `127.0.0.1:${port}`;
   }
 
   it('knows a refused connection', async () => {

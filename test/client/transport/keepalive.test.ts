@@ -7,6 +7,7 @@ import { nodeClock } from '../../../src/platform/node-clock.js';
 import { nodeRandom } from '../../../src/platform/node-random.js';
 import type { RpcError } from '../../../src/proto/errors.js';
 import { startFakeServer } from '../../support/fake-grpc-server.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 
 const cleanups: (() => void | Promise<void>)[] = [];
 
@@ -38,15 +39,13 @@ async function startFreezer(endpoint: string): Promise<{ endpoint: string; freez
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const own = await listenOnLoopback(server);
   cleanups.push(() => {
     for (const socket of sockets) {
       socket.destroy();
     }
     server.close();
   });
-  const address = server.address();
-  const own = typeof address === 'object' && address !== null ? address.port : 0;
   return {
     endpoint: `127.0.0.1:${own}`,
     freeze: () => {

@@ -13,8 +13,9 @@ import {
   type PeerEndpointSource,
 } from '../../../src/server/peer/peer-endpoints.js';
 import { serveHttp, type TestHttpServer } from '../../support/http-server.js';
+import { freePort } from '../../support/loopback.js';
 import { peerSource, plainRequestOptions } from '../../support/peer-source.js';
-import { freePort, hasRealEtcd, startRealEtcd } from '../../support/real-etcd.js';
+import { hasRealEtcd, startRealEtcd } from '../../support/real-etcd.js';
 
 const servers: TestHttpServer[] = [];
 afterEach(async () => {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders } from 'node:http';
-import type net from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LogFields, type Logger, silentLogger } from '../../../src/base/logger.js';
@@ -14,6 +13,7 @@ import {
 } from '../../../src/server/http/http-handler.js';
 import { MetricRegistry } from '../../../src/server/metrics/registry.js';
 import { createServerMetrics } from '../../../src/server/metrics/server-metrics.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 
 interface Answer {
   readonly status: number | undefined;
@@ -95,9 +95,7 @@ function options(overrides: Partial<HttpHandlerOptions> = {}): HttpHandlerOption
 async function serve(handler: http.RequestListener): Promise<number> {
   const server = http.createServer(handler);
   servers.push(server);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as net.AddressInfo).port;
+  return listenOnLoopback(server);
 }
 
 async function ask(

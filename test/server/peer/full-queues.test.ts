@@ -1,9 +1,10 @@
 import http from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EMPTY_CONF_STATE, EntryType, MessageType } from '../../../src/raft/types.js';
 import { encodeMessage } from '../../../src/server/peer/message-codec.js';
 import { MessageQueue } from '../../../src/server/peer/message-queue.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 import {
   connectMembers,
   messageOf,
@@ -110,13 +111,13 @@ describe('a peer without streams that does not answer', () => {
       if (request.url === '/raft') posts++;
       else response.writeHead(404).end();
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const port = await listenOnLoopback(server);
     cleanups.push(() => {
       server.closeAllConnections();
       server.close();
     });
     const member = await startMember();
-    member.transport.addPeer(2n, [`http://127.0.0.1:${(server.address() as AddressInfo).port}`]);
+    member.transport.addPeer(2n, [`http://127.0.0.1:${port}`]);
     member.transport.start();
     member.transport.send(Array.from({ length: 70 }, () => messageOf(MessageType.Vote, 1n, 2n)));
     expect(member.receiver.unreachable).toEqual([2n, 2n]);

@@ -11,8 +11,9 @@ import {
   type PeerHandler,
 } from '../../../src/server/peer/peer-endpoints.js';
 import { serveHttp, type TestHttpServer } from '../../support/http-server.js';
+import { freePort } from '../../support/loopback.js';
 import { peerSource, plainRequestOptions } from '../../support/peer-source.js';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
 
 const TIMEOUT_MILLIS = 5000;
 const CLUSTER_ID = 0xcdf818194e3a8c32n;

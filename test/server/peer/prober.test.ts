@@ -1,7 +1,7 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 import { type PeerMember, startPeerMember } from '../../support/peer-member.js';
 import { until } from '../../support/until.js';
 
@@ -23,14 +23,14 @@ async function startProbing(
     if (isProbe) probes++;
     response.writeHead(body === undefined ? 404 : 200).end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenOnLoopback(server);
   cleanups.push(() => {
     server.closeAllConnections();
     server.close();
   });
   const member = await startPeerMember({ id: 1n, clock });
   cleanups.push(() => member.stop());
-  member.transport.addPeer(2n, [`http://127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  member.transport.addPeer(2n, [`http://127.0.0.1:${port}`]);
   member.transport.start();
   return { member, clock, probes: () => probes };
 }

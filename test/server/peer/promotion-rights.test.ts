@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SERVICES } from '../../../src/proto/services.js';
 import { startEtcd, type TestEtcd } from '../../../src/testing.js';
 import { GrpcClient } from '../../support/grpc-client.js';
-import { freePort } from '../../support/real-etcd.js';
+import { freePort } from '../../support/loopback.js';
 
 const { auth } = SERVICES;
 const UNKNOWN = '10276657743932975437';

@@ -14,6 +14,7 @@ import {
 import { clusterId, memberId } from '../../../src/server/membership/identity.js';
 import { formatId } from '../../../src/server/membership/member.js';
 import { TestAuthority } from '../../support/certificates.js';
+import { freePort } from '../../support/loopback.js';
 import {
   messageOf,
   type PeerMember,
@@ -23,7 +24,7 @@ import {
 } from '../../support/peer-member.js';
 import { askPeer, introduction } from '../../support/peer-request.js';
 import { peerTls } from '../../support/peer-tls.js';
-import { freePort, hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
+import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
 import { sharedPath } from '../../support/shared.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { until } from '../../support/until.js';

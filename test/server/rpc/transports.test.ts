@@ -15,6 +15,7 @@ import type {
   ServerStream,
 } from '../../../src/server/rpc/transport.js';
 import type { RpcTransportOptions } from '../../../src/server/rpc/transport-options.js';
+import { listenOnLoopback } from '../../support/loopback.js';
 
 const identity = (bytes: Buffer): Buffer => bytes;
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -33,9 +34,7 @@ describe.each([
   ): Promise<{ transport: RpcTransport; client: Client; port: number }> {
     const transport = new Transport({ methods, clock: nodeClock, ...options });
     const listener = net.createServer((socket) => transport.accept(socket));
-    listener.listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const { port } = listener.address() as net.AddressInfo;
+    const port = await listenOnLoopback(listener);
     const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
     cleanups.push(
       () => void listener.close(),

@@ -1,5 +1,5 @@
 import { connect } from 'node:http2';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -14,6 +14,7 @@ import { readRequestHead } from '../../../../src/server/rpc/http2/request-head.j
 import { ResponseWriter } from '../../../../src/server/rpc/http2/response-writer.js';
 import { PingPolicy } from '../../../../src/server/rpc/ping-policy.js';
 import type { RpcMethod } from '../../../../src/server/rpc/transport.js';
+import { listenOnLoopback } from '../../../support/loopback.js';
 import {
   call,
   callBlock,
@@ -212,8 +213,7 @@ describe('a table of headers that the client makes smaller', () => {
   it('is what nghttp2 insists on', async () => {
     const transport = startTransport();
     const server = createServer((socket) => transport.accept(socket));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
+    const port = await listenOnLoopback(server);
     const session = connect(`http://127.0.0.1:${port}`, { settings: { headerTableSize: 0 } });
     try {
       await new Promise((resolve) => session.once('localSettings', resolve));
