@@ -1,7 +1,9 @@
 import type { Fs } from '../../platform/fs.js';
+import type { ConfState } from '../../raft/types.js';
 import type { Bucket, Row } from '../../storage/backend/backend.js';
 import { BboltError } from '../../storage/bbolt/bbolt-error.js';
 import { BboltFile } from '../../storage/bbolt/bbolt-file.js';
+import { decodeConfState } from '../apply/conf-state-json.js';
 import type { StoredVersions } from './version-rules.js';
 
 /** The database of another etcd, as the head of its file describes it. */
@@ -10,6 +12,8 @@ export class ForeignDatabase {
   /** The last entry of the log that is in it; 0 if none is, or none was noted. */
   readonly consistentIndex: number;
   readonly versions: StoredVersions;
+  /** Who votes and who learns; undefined if it is not noted, as up to 3.4. */
+  readonly confState: ConfState | undefined;
   /** Rows of the bucket `cluster`. */
   readonly clusterRows: readonly Row[];
   /** Whether it has any key. */
@@ -25,6 +29,8 @@ export class ForeignDatabase {
     this.clusterRows = clusterRows;
     this.hasKeys = hasKeys;
     this.consistentIndex = numberOf(file, meta.get('consistent_index'));
+    const confState = meta.get('confState');
+    this.confState = confState && decodeConfState(confState.toString());
     const cluster = clusterRows.find(([key]) => key.toString('latin1') === 'clusterVersion');
     this.versions = {
       storage: meta.get('storageVersion')?.toString('latin1'),
@@ -47,6 +53,11 @@ export class ForeignDatabase {
       await file.close();
       throw error;
     }
+  }
+
+  /** Rows of the bucket `members`. @throws BboltError */
+  memberRows(): Promise<Row[]> {
+    return rowsOf(this.file, 'members');
   }
 
   close(): Promise<void> {

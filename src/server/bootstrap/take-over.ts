@@ -2,18 +2,21 @@ import { join } from 'node:path';
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Fs } from '../../platform/fs.js';
-import type { Entry } from '../../raft/types.js';
+import { EMPTY_CONF_STATE, type Entry } from '../../raft/types.js';
 import type { Bucket, Row, RowBatch } from '../../storage/backend/backend.js';
 import { databaseRows, type ReadProgress } from '../../storage/bbolt/database-rows.js';
 import { SnapError } from '../../storage/snap/snap-error.js';
 import { type RaftSnapshot, snapshotDatabaseName } from '../../storage/snap/snapshot-file.js';
 import { Snapshotter } from '../../storage/snap/snapshotter.js';
 import { hasV2UserData } from '../../storage/snap/v2-store-json.js';
-import { readWal } from '../../storage/wal/reader.js';
+import { readWal, WAL_BEGINNING } from '../../storage/wal/reader.js';
+import { isWalFault } from '../../storage/wal/wal-error.js';
+import { formatId } from '../membership/member.js';
 import { DataDirectoryError, type MemberDirectories } from './directories.js';
 import { ForeignDatabase } from './foreign-database.js';
 import { loggedMembership } from './logged-membership.js';
 import type { ExistingLog } from './open-log.js';
+import { checkRow } from './take-over-rows.js';
 import { requireSupportedVersions } from './version-rules.js';
 
 /** The database file of a member that another etcd ran, and the one of ours. */
@@ -38,18 +41,30 @@ export interface TakeOverOptions {
  *
  * Does nothing if there is a database of ours already, or none of another etcd. The other etcd's
  * files are only read.
+ * @returns whether a database was made
  * @throws DataDirectoryError, VersionError, BboltError, WalError, SnapError
  */
-export async function takeOver(options: TakeOverOptions, log: ExistingLog): Promise<void> {
+export async function takeOver(options: TakeOverOptions, log: ExistingLog): Promise<boolean> {
   const database = await findDatabase(options, log.start.index);
-  if (database === undefined) return;
+  if (database === undefined) return false;
   try {
     requireSupportedVersions(database.versions);
     const membership = await membershipOf(options, log, database);
     await importDatabase(options, database, membership);
+    return true;
   } finally {
     await database.close();
   }
+}
+
+/**
+ * Removes the database that {@link takeOver} made in this very start, which failed: the next one
+ * imports anew, from files that may have been mended by then.
+ */
+export async function undoTakeOver({ fs, directories }: TakeOverOptions): Promise<void> {
+  const { removeLmdbFile } = await import('../../storage/backend/lmdb-builder.js');
+  await removeLmdbFile(fs, join(directories.snap, OWN_DATABASE));
+  await fs.syncDirectory(directories.snap);
 }
 
 /**
@@ -111,7 +126,10 @@ async function membershipOf(
 ): Promise<ReplacedRows> {
   if (database.versions.storage !== undefined) return new Map();
   const past = await pastOf(options, log);
-  if (past === undefined) return new Map();
+  if (past === undefined) {
+    await requireOwnMembers(options, database);
+    return new Map();
+  }
   const { store, entries } = past;
   if (store !== undefined && hasV2UserData(store)) {
     throw new DataDirectoryError('detected disallowed custom content in v2store');
@@ -146,14 +164,53 @@ async function pastOf(options: TakeOverOptions, log: ExistingLog): Promise<Past 
     snapshot = await snapshotter.loadNewestOf(log.snapshots);
   } catch (error) {
     if (!(error instanceof SnapError)) throw error;
-    logger.warn('no snap file tells of the members; going by the database', {
-      error: error.message,
-    });
-    return undefined;
+    return wholePastOf(options, log, error);
   }
   if (snapshot.index === log.start.index) return { store: snapshot.data, entries: log.entries };
   const { entries } = await readWal(fs, directories.wal, snapshot, { logger });
   return { store: snapshot.data, entries };
+}
+
+/** As etcd does without a `.snap` file: it reads the log from its beginning, if that is there. */
+async function wholePastOf(
+  { fs, logger, directories }: TakeOverOptions,
+  log: ExistingLog,
+  { message: error }: SnapError,
+): Promise<Past | undefined> {
+  try {
+    const { entries, tail } = await readWal(fs, directories.wal, WAL_BEGINNING, { logger });
+    // Trap: the last snapshot may be a leader's, with nothing behind it.
+    if (tail.lastIndex >= log.start.index) {
+      logger.warn('no snap file tells of the members; going by the whole log', { error });
+      return { store: undefined, entries };
+    }
+  } catch (fault) {
+    const isPartial =
+      isWalFault(fault, 'file-not-found') || isWalFault(fault, 'slice-out-of-range');
+    if (!isPartial) throw fault;
+  }
+  logger.warn('no snap file tells of the members; going by the database', { error });
+  return undefined;
+}
+
+/**
+ * Sees that the members in a database are those of its member's cluster, by what 3.5 notes of who
+ * votes: where nothing else tells of the members, etcd goes no further.
+ * @throws DataDirectoryError
+ */
+async function requireOwnMembers(
+  { directories }: TakeOverOptions,
+  database: ForeignDatabase,
+): Promise<void> {
+  const members = (await database.memberRows()).map(([key]) => key.toString('latin1'));
+  const { voters, learners } = database.confState ?? EMPTY_CONF_STATE;
+  const noted = new Set([...voters, ...learners].map(formatId));
+  if (members.length > 0 && members.length === noted.size && members.every((id) => noted.has(id))) {
+    return;
+  }
+  throw new DataDirectoryError(
+    `nothing tells of the members: no .snap file in ${directories.snap} can be read, the log in ${directories.wal} does not begin with its first entry, and the members in ${database.file.path} may be those of another cluster`,
+  );
 }
 
 async function importDatabase(
@@ -176,6 +233,10 @@ async function importDatabase(
     onProgress: (read) => progress.note(read),
     onUnknownBucket: (bucket) =>
       logger.warn('left out a bucket that etcd does not know', { bucket }),
+    inspect(bucket, element) {
+      // Of the bucket `cluster` some rows stay.
+      if (bucket === 'cluster' || !replaced.has(bucket)) checkRow(file.path, bucket, element);
+    },
   });
   await createLmdbDatabase(fs, path, withReplaced(rows, replaced));
   logger.info('imported the database of another etcd', {

@@ -7,14 +7,21 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
 import { silentLogger } from '../../../src/base/logger.js';
+import { exportDataDirectory } from '../../../src/offline/export/export-data-directory.js';
+import { acquireDirectoryLock } from '../../../src/platform/directory-lock.js';
+import { nodeClock } from '../../../src/platform/node-clock.js';
 import { nodeFs } from '../../../src/platform/node-fs.js';
 import { KeyValue } from '../../../src/proto/gen/mvccpb/kv.js';
+import { decodeMember } from '../../../src/server/membership/member.js';
+import type { Bucket } from '../../../src/storage/backend/backend.js';
 import { MemoryBackend } from '../../../src/storage/backend/memory.js';
 import { backendImageSource } from '../../../src/storage/bbolt/backend-image.js';
+import { BboltError } from '../../../src/storage/bbolt/bbolt-error.js';
 import { BboltFile } from '../../../src/storage/bbolt/bbolt-file.js';
 import { databaseRows } from '../../../src/storage/bbolt/database-rows.js';
 import { writeBboltFile } from '../../../src/storage/bbolt/write-file.js';
 import { encodeRevisionKey } from '../../../src/storage/mvcc/revision-key.js';
+import { readWal } from '../../../src/storage/wal/reader.js';
 import { startEtcd, type TestEtcd } from '../../../src/testing.js';
 import { contentsOf, expectLeaseWorks, withClient } from '../../support/etcd-contents.js';
 import { spawnEtcd } from '../../support/etcd-process.js';
@@ -100,6 +107,52 @@ async function changeDatabase(
   change(backend);
   const snapshot = await backend.snapshot();
   await writeBboltFile(nodeFs, path, backendImageSource(snapshot));
+}
+
+/** Makes every `.snap` file of a directory one that can't be read. */
+async function breakSnapFiles(directory: string): Promise<void> {
+  const snap = join(directory, 'member/snap');
+  for (const name of await readdir(snap)) {
+    if (name.endsWith('.snap')) await writeFile(join(snap, name), 'broken');
+  }
+}
+
+/** One of 3.5 whose log begins with a snapshot. */
+async function directoryWithoutBeginning(): Promise<string> {
+  const directory = await killedDirectory('v3.5.30');
+  const etcd = await serve(directory);
+  await etcd.stop();
+  const outputDirectory = join(await tempDir(), 'exported');
+  await exportDataDirectory({
+    fs: nodeFs,
+    clock: nodeClock,
+    logger: silentLogger,
+    dataDirectory: directory,
+    walDirectory: join(directory, 'member/wal'),
+    outputDirectory,
+    target: '3.5',
+    decodeMember,
+    takeDirectory: acquireDirectoryLock,
+  });
+  return outputDirectory;
+}
+
+/** Two starts fail alike and leave no database of ours. */
+async function expectRefusal(directory: string, message: RegExp): Promise<Error> {
+  const start = () =>
+    startEtcd({ storage: { directory } }).then(
+      (etcd) => etcd.stop(),
+      (error: Error) => error,
+    );
+  const original = await fileHash(join(directory, 'member/snap/db'));
+  const first = await start();
+  if (first === undefined) throw new Error('it was served');
+  expect(first.message).toMatch(message);
+  const names = await readdir(join(directory, 'member/snap'));
+  expect(names.filter((name) => name.startsWith('db'))).toEqual(['db']);
+  expect(await start()).toEqual(first);
+  expect(await fileHash(join(directory, 'member/snap/db'))).toBe(original);
+  return first;
 }
 
 /** The fixtures have authentication enabled. */
@@ -240,17 +293,77 @@ describe.skipIf(sharedPath('fixtures') === undefined)('a data directory of a kil
     expect(await contents(etcd)).toEqual(plain);
   });
 
-  it('goes by the database if every snap file is lost', async () => {
+  it('tells members by the whole log if every snap file is lost, not by a 3.4 database', async () => {
     const directory = await killedDirectory('v3.4.23');
     const plain = await contents(await serve(await killedDirectory('v3.4.23')));
-    const snap = join(directory, 'member/snap');
-    for (const name of await readdir(snap)) {
-      if (name.endsWith('.snap')) await rm(join(snap, name));
-    }
+    await changeDatabase(directory, (backend) => {
+      for (const [key] of backend.range('members', Buffer.alloc(0))) backend.delete('members', key);
+      const stale = '{"id":10,"peerURLs":["http://127.0.0.1:1"],"name":"gone"}';
+      backend.put('members', Buffer.from('a'), Buffer.from(stale));
+    });
+    await breakSnapFiles(directory);
+    const log = new LogLines();
+    const etcd = await serve(directory, log.logger);
+    expect(await contents(etcd)).toEqual(plain);
+    expect(log.of('no snap file tells of the members; going by the whole log')).toHaveLength(1);
+  });
+
+  it('goes by the database if the beginning of the log is lost, too', async () => {
+    const directory = await directoryWithoutBeginning();
+    const plain = await contents(await serve(await killedDirectory('v3.5.30')));
+    await breakSnapFiles(directory);
     const log = new LogLines();
     const etcd = await serve(directory, log.logger);
     expect(await contents(etcd)).toEqual(plain);
     expect(log.of('no snap file tells of the members; going by the database')).toHaveLength(1);
+  });
+
+  it.each(['{"voters":[10],"auto_leave":false}', undefined])(
+    'is refused if then nobody says that its members are right (%s)',
+    async (confState) => {
+      const directory = await directoryWithoutBeginning();
+      await breakSnapFiles(directory);
+      await changeDatabase(directory, (backend) => {
+        const key = Buffer.from('confState');
+        if (confState === undefined) backend.delete('meta', key);
+        else backend.put('meta', key, Buffer.from(confState));
+      });
+      await expectRefusal(directory, /^nothing tells of the members: no \.snap file in .*snap can/);
+    },
+  );
+
+  it('is refused, untouched, if its log is cut off, and served once that is mended', async () => {
+    const directory = await killedDirectory('v3.5.30');
+    const plain = await contents(await serve(await killedDirectory('v3.5.30')));
+    const segment = join(directory, 'member/wal/0000000000000000-0000000000000000.wal');
+    const whole = await readFile(segment);
+    const { tail } = await readWal(nodeFs, join(directory, 'member/wal'));
+    await writeFile(segment, whole.subarray(0, tail.offset / 2));
+    await expectRefusal(directory, /does not match|is ahead of the log/);
+    await writeFile(segment, whole);
+    expect(await contents(await serve(directory))).toEqual(plain);
+  });
+
+  it.each<readonly [Bucket, string | Buffer, string | Buffer, RegExp]>([
+    ['key', encodeRevisionKey(9000, 0), 'x', /bucket key, row 0{12}2328/],
+    ['key', 'no revision', '', /cannot parse revision key/],
+    ['key', Buffer.from(`7fffffffffffffff5f${'00'.repeat(8)}`, 'hex'), '', /too large/],
+    ['lease', 'a lease', Buffer.of(8), /bucket lease, row/],
+    ['alarm', Buffer.of(8), '', /bucket alarm, row/],
+    ['auth', 'authRevision', '1', /a number of 1 bytes/],
+    ['authRoles', 'reader', Buffer.of(10, 9), /bucket authRoles, row/],
+    ['authUsers', 'alice', Buffer.of(10, 9), /bucket authUsers, row/],
+    ['cluster', 'downgrade', '{', /bucket cluster, row/],
+    ['meta', 'finishedCompactRev', 'x', /bucket meta, row/],
+    ['meta', 'term', 'x', /a number of 1 bytes/],
+  ])('is refused, untouched, at a damaged row of %s (%s)', async (bucket, key, value, message) => {
+    const directory = await killedDirectory('v3.5.30');
+    await changeDatabase(directory, (backend) => {
+      backend.put(bucket, Buffer.from(key), Buffer.from(value));
+    });
+    const error = await expectRefusal(directory, message);
+    expect(error).toBeInstanceOf(BboltError);
+    expect(error).toMatchObject({ file: join(directory, 'member/snap/db') });
   });
 
   it('begins anew after an import that was interrupted', async () => {
