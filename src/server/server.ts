@@ -485,9 +485,9 @@ class Server implements EtcdServer {
     } finally {
       try {
         await this.#opened?.member.stop();
+      } finally {
         await this.#peerSide?.close();
         await this.#peers.close(0);
-      } finally {
         await this.#audit?.close().catch((error: unknown) => {
           this.#logger.error('failed to close the audit log', { error: String(error) });
         });

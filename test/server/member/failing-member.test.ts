@@ -111,6 +111,34 @@ describe('a member that cannot go on', () => {
     await expect(start({ ...platform, fs }, () => {})).rejects.toThrow('EIO');
   });
 
+  it('leaves no port open when its files cannot be closed', async () => {
+    const ports = async (): Promise<number> => {
+      // What has just been closed is gone a turn later.
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
+    };
+    const before = await ports();
+    const platform = memoryPlatform();
+    const server = await start(
+      {
+        ...platform,
+        openBackend: async (request) => {
+          const backend = await platform.openBackend(request);
+          const { close } = backend;
+          backend.close = async () => {
+            await close.call(backend);
+            throw new Error('EIO: i/o error, close');
+          };
+          return backend;
+        },
+      },
+      () => {},
+    );
+    expect(await ports()).toBeGreaterThan(before);
+    await expect(server.stop()).rejects.toThrow('EIO');
+    expect(await ports()).toBe(before);
+  });
+
   it('does not wait for a leader once it is stopped', async () => {
     const { member } = await startMember(newDisks());
     await member.stop();
