@@ -22,6 +22,7 @@ export class MemoryStorage implements Storage {
   #cutIndex = 0;
   #cutTerm = 0;
   #entries: Entry[] = [];
+  #bytes = 0;
 
   initialState(): { readonly hardState: HardState | undefined; readonly confState: ConfState } {
     return { hardState: this.#hardState, confState: this.#snapshot.confState };
@@ -42,6 +43,11 @@ export class MemoryStorage implements Storage {
   term(index: number): number | undefined {
     if (index === this.#cutIndex) return this.#cutTerm;
     return this.#entries[index - this.#cutIndex - 1]?.term;
+  }
+
+  /** Bytes of the data of all entries. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   firstIndex(): number {
@@ -67,6 +73,7 @@ export class MemoryStorage implements Storage {
     this.#cutIndex = snapshot.index;
     this.#cutTerm = snapshot.term;
     this.#entries = [];
+    this.#bytes = 0;
   }
 
   /**
@@ -97,7 +104,9 @@ export class MemoryStorage implements Storage {
         `compact ${index} is out of bound lastindex(${this.lastIndex()})`,
       );
     }
-    this.#entries = this.#entries.slice(index - this.#cutIndex);
+    const dropped = index - this.#cutIndex;
+    this.#forgetBytes(0, dropped);
+    this.#entries = this.#entries.slice(dropped);
     this.#cutIndex = index;
     this.#cutTerm = term;
   }
@@ -114,10 +123,21 @@ export class MemoryStorage implements Storage {
         `missing log entry [last: ${this.lastIndex()}, append at: ${first.index}]`,
       );
     }
-    if (keep < this.#entries.length) this.#entries.length = keep;
+    if (keep < this.#entries.length) {
+      this.#forgetBytes(keep, this.#entries.length);
+      this.#entries.length = keep;
+    }
     for (let position = skip; position < entries.length; position++) {
       const entry = entries[position];
-      if (entry !== undefined) this.#entries.push(entry);
+      if (entry === undefined) continue;
+      this.#entries.push(entry);
+      this.#bytes += entry.data.length;
+    }
+  }
+
+  #forgetBytes(start: number, end: number): void {
+    for (let position = start; position < end; position++) {
+      this.#bytes -= this.#entries[position]?.data.length ?? 0;
     }
   }
 }

@@ -72,6 +72,29 @@ describe('memory storage', () => {
     expect([storage.firstIndex(), storage.lastIndex(), storage.term(6)]).toEqual([7, 6, 6]);
   });
 
+  it('knows the bytes of what it holds', () => {
+    const storage = new MemoryStorage();
+    const held = (): number => {
+      const all = storage.entries(storage.firstIndex(), storage.lastIndex() + 1, NO_LIMIT);
+      return all.reduce((bytes, { data }) => bytes + data.length, 0);
+    };
+    const steps = [
+      () => storage.append([entry(1, 1, 10), entry(2, 1, 20), entry(3, 1, 30)]),
+      () => storage.append([entry(2, 2, 5), entry(3, 2, 7)]),
+      () => storage.append([entry(2, 3, 1)]),
+      () => storage.append([entry(3, 3, 40), entry(4, 3, 2)]),
+      () => storage.compact(3),
+      () => storage.append([entry(2, 3, 99), entry(3, 3, 99), entry(4, 4, 6)]),
+      () => storage.applySnapshot(snapshot(9, 5)),
+    ];
+    const bytes = steps.map((step) => {
+      step();
+      expect(storage.bytes).toBe(held());
+      return storage.bytes;
+    });
+    expect(bytes).toEqual([60, 22, 11, 53, 2, 6, 0]);
+  });
+
   it('makes snapshots without dropping entries', () => {
     const storage = cut();
     const confState = { ...EMPTY_CONF_STATE, voters: [1n] };

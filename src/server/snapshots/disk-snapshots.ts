@@ -1,13 +1,8 @@
-import { EMPTY_BYTES } from '../../base/bytes.js';
-import type { Logger } from '../../base/logger.js';
 import { isEtcdError } from '../../proto/errors.js';
-import type { MemoryStorage } from '../../raft/memory-storage.js';
 import type { ConfState } from '../../raft/types.js';
 import type { Backend } from '../../storage/backend/backend.js';
 import type { WalWriter } from '../../storage/wal/writer.js';
-
-/** Applied entries after which the log in memory is cut anew (reference: semantics 12). */
-const MEMORY_CUT_ENTRIES = 100;
+import { LogCompactor, type LogCompactorOptions } from './log-compactor.js';
 
 /** What a snapshot on disk stands for. */
 export interface SnapshotPoint {
@@ -16,19 +11,11 @@ export interface SnapshotPoint {
   readonly confState: ConfState;
 }
 
-export interface DiskSnapshotsOptions {
+export interface DiskSnapshotsOptions extends LogCompactorOptions {
   readonly backend: Backend;
   readonly wal: WalWriter;
-  readonly storage: MemoryStorage;
-  readonly logger: Logger;
   /** Entries applied since the last snapshot that make the next one due. */
   readonly snapshotCount: number;
-  /** Entries kept in memory behind the applied index, for members that lag. */
-  readonly catchUpEntries: number;
-  /** Whether a member that gets a snapshot may still need the log that would be cut. */
-  readonly needsLog: () => boolean;
-  /** The configuration as applied so far. */
-  readonly confState: () => ConfState;
   /**
    * Takes down the membership as it is now. The result writes it to the `.snap` file, which is
    * durable when that resolves.
@@ -47,8 +34,8 @@ export interface DiskSnapshotsOptions {
  */
 export class DiskSnapshots {
   readonly #options: DiskSnapshotsOptions;
+  readonly #log: LogCompactor;
   #lastIndex: number;
-  #memoryCutAt: number;
   #running: Promise<void> | undefined;
   #isForced = false;
 
@@ -56,7 +43,7 @@ export class DiskSnapshots {
   constructor(options: DiskSnapshotsOptions, lastIndex: number) {
     this.#options = options;
     this.#lastIndex = lastIndex;
-    this.#memoryCutAt = lastIndex;
+    this.#log = new LogCompactor(options, lastIndex);
   }
 
   /** Asks for a snapshot at the next advance of the applied index, however few entries came. */
@@ -66,7 +53,7 @@ export class DiskSnapshots {
 
   /** Told of each advance of the applied index. */
   onApplied(index: number): void {
-    this.#cutMemory(index);
+    this.#log.onApplied(index);
     if (this.#running !== undefined) return;
     const isDue = index - this.#lastIndex > this.#options.snapshotCount;
     if (!isDue && !(this.#isForced && index > this.#lastIndex)) return;
@@ -88,18 +75,7 @@ export class DiskSnapshots {
   /** The state was replaced by that of a snapshot, which is on disk. */
   replaced(index: number): void {
     this.#lastIndex = index;
-    this.#memoryCutAt = index;
-  }
-
-  #cutMemory(index: number): void {
-    if (index - this.#memoryCutAt <= MEMORY_CUT_ENTRIES) return;
-    this.#memoryCutAt = index;
-    const { storage, catchUpEntries, confState, needsLog } = this.#options;
-    const cut = index - catchUpEntries;
-    if (cut < storage.firstIndex() || needsLog()) return;
-    // Members that are further behind get a snapshot; what it holds is made when it is sent.
-    storage.createSnapshot(index, confState(), EMPTY_BYTES);
-    storage.compact(cut);
+    this.#log.replaced(index);
   }
 
   async #save(index: number): Promise<void> {
