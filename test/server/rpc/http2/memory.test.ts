@@ -21,6 +21,7 @@ import { CHAT, peer, SAY } from './support.js';
 
 /** Around what is copied, referred to, and cut. */
 const LENGTHS = [0, 1, 7, 2000, 4086, 4095, 4096, 4097, 8191, 16_379, 16_380, 40_000, 150_000];
+const LONGEST_CHUNKS = [40, 400, 4000, 65_536];
 const STREAMS = 60;
 const WINDOW_BYTES = 2 ** 28;
 const GARBAGE = 0xa5;
@@ -91,7 +92,7 @@ async function sayAll(client: RawPeer): Promise<void> {
   const random = seededRandom(13);
   const bytes = Buffer.concat([...said()]);
   for (let at = 0; at < bytes.length; ) {
-    const length = random.integer(3) === 0 ? random.integer(40) : random.integer(65_536);
+    const length = random.integer(LONGEST_CHUNKS[random.integer(LONGEST_CHUNKS.length)] ?? 1);
     const chunk = Buffer.from(bytes.subarray(at, at + 1 + length));
     at += chunk.length;
     client.socket.push(chunk);
