@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   type Campaign,
   Etcd3,
@@ -10,6 +7,7 @@ import {
 } from 'etcd3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
+import { tempDir } from '../support/temp-dir.js';
 
 /** Resolves with the arguments of an emitter's next event. */
 function nextEvent(
@@ -239,15 +237,8 @@ describe('the etcd3 client', () => {
 });
 
 describe('the etcd3 client when the server restarts', () => {
-  let directory: string;
-
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'etcdkit-etcd3-'));
-  });
-
-  afterAll(() => rm(directory, { recursive: true, force: true }));
-
   it('goes on watching where it was, and finds its data and leases', async () => {
+    const directory = await tempDir();
     let server = await startEtcd({ storage: { directory } });
     const { url } = server;
     const client = new Etcd3({ hosts: url });

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { tempDir } from '../support/temp-dir.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -14,14 +14,9 @@ function filesOf(folder: string): string[] {
 }
 
 describe('generated codecs', () => {
-  let folder = '';
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'etcdkit-generated-'));
+  it('are what the .proto files give', { timeout: 60_000 }, async () => {
+    const folder = await tempDir();
     execFileSync(process.execPath, [join(ROOT, 'scripts/generate-proto.js'), folder]);
-  }, 60_000);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  it('are what the .proto files give', () => {
     const committed = join(ROOT, 'src/proto/gen');
     expect(filesOf(folder)).toEqual(filesOf(committed));
     for (const file of filesOf(committed)) {

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEtcd, type TestEtcd } from '../../../src/testing.js';
 import { AuthCalls } from '../../support/auth-calls.js';
+import { makeTempDir, type TempDir } from '../../support/temp-dir.js';
 import {
   methodsWithoutRow,
   NAMED_ROWS,
@@ -15,13 +15,13 @@ import {
 } from './every-rpc-table.js';
 
 describe('with authentication on, every RPC with a token', () => {
-  let directory: string;
+  let directory: TempDir;
   let etcd: TestEtcd;
   let calls: AuthCalls;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'etcdkit-auth-'));
-    const secretFile = join(directory, 'secret');
+    directory = await makeTempDir();
+    const secretFile = join(directory.path, 'secret');
     await writeFile(secretFile, SECRET);
     const token = `--auth-token=jwt,sign-method=HS256,priv-key=${secretFile}`;
     etcd = await startEtcd({ flags: [token, '--bcrypt-cost=4'] });
@@ -31,7 +31,7 @@ describe('with authentication on, every RPC with a token', () => {
   afterAll(async () => {
     calls.close();
     await etcd.stop();
-    await rm(directory, { recursive: true });
+    await directory.remove();
   });
 
   it('has a row', () => expect(methodsWithoutRow()).toEqual([]));

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Permission_Type } from '../../../src/proto/gen/authpb/auth.js';
@@ -14,6 +13,7 @@ import {
 import { SERVICES } from '../../../src/proto/services.js';
 import { type StartEtcdOptions, startEtcd, type TestEtcd } from '../../../src/testing.js';
 import { AuthCalls } from '../../support/auth-calls.js';
+import { tempDir } from '../../support/temp-dir.js';
 
 const { kv, lease, cluster, maintenance, auth } = SERVICES;
 const bytes = (text: string) => Buffer.from(text, 'latin1');
@@ -29,12 +29,6 @@ const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-async function directory(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'etcdkit-auth-'));
-  cleanups.push(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
 
 async function start(
   flags: readonly string[] = [],
@@ -101,7 +95,7 @@ const compareOf = (key: string): Compare => ({
 
 describe('authentication', () => {
   it('survives a restart; its simple tokens do not (A1)', async () => {
-    const storage = { directory: await directory() };
+    const storage = { directory: await tempDir() };
     const first = await start([], storage);
     expect(await first.calls.call(auth.authStatus)).toMatchObject({
       enabled: false,
@@ -245,7 +239,7 @@ describe('authentication', () => {
   });
 
   it('ends JSON web tokens with any change, simple tokens with their user alone (A16)', async () => {
-    const secret = join(await directory(), 'secret');
+    const secret = join(await tempDir(), 'secret');
     await writeFile(secret, 'secret');
     const key = bytes('k');
     const jwt = await start([`--auth-token=jwt,sign-method=HS256,priv-key=${secret}`]);
@@ -351,7 +345,7 @@ describe('a password', () => {
   });
 
   it('never reaches the disk', async () => {
-    const path = await directory();
+    const path = await tempDir();
     const { calls, etcd } = await start([], { directory: path });
     const root = await enable(calls);
     const password = 'a password to look for';
