@@ -1,4 +1,5 @@
 import { PassThrough, Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { askSecret, readLine } from '../../src/cli/prompt.js';
 import type { Terminal } from '../../src/cli/terminal.js';
@@ -33,9 +34,9 @@ describe('a prompt', () => {
     const stdin = new PassThrough();
     const line = readLine(stdin);
     stdin.write('pass');
-    await new Promise(setImmediate);
+    await nextTurn();
     stdin.write('w\xc3');
-    await new Promise(setImmediate);
+    await nextTurn();
     stdin.write(Buffer.from('ö\nrest'));
     expect(await line).toBe('passwÃö');
     expect(stdin.read()).toEqual(Buffer.from('rest'));

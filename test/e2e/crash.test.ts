@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { Client } from '../../src/client/client.js';
 import type { Random } from '../../src/platform/random.js';
@@ -19,9 +20,6 @@ const KILLED_START_EVERY = 8;
 const START_MILLIS = 150;
 /** No part of a round takes as long, however busy the machine. */
 const STAGE_MILLIS = 20_000;
-
-const sleep = (millis: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, millis));
 
 /** Starts the server, now and then only after a start that was killed. */
 async function start(directory: string, random: Random): Promise<EtcdProcess> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { binaryPath } from '../support/binary.js';
 import { freePort } from '../support/loopback.js';
@@ -22,7 +23,7 @@ async function untilHealthy(attempt: () => Buffer): Promise<string> {
     } catch (error) {
       if (!String(error).includes('unhealthy cluster') || performance.now() > end) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
+    await sleep(POLL_MILLIS);
   }
 }
 

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AlarmType } from '../../src/proto/gen/etcdserverpb/rpc.js';
 import { type ClusterMember, ClusterProcesses } from '../support/cluster-processes.js';
@@ -32,7 +33,7 @@ async function mixed(
   const real = cluster.members.find(({ kind }) => kind === 'real');
   if (real === undefined) throw new Error('there is no real member');
   for (const member of ours) member.start([...initial, ...ourFlags]);
-  await new Promise((resolve) => setTimeout(resolve, lateMillis));
+  await sleep(lateMillis);
   real.start([...initial, ...realFlags]);
   await Promise.all(cluster.members.map((member) => member.untilServing()));
   return { cluster, ours, real };
@@ -165,7 +166,7 @@ describe.skipIf(!hasRealEtcd)('two of ours and a real 3.4', () => {
         if (who === 'ours') {
           await until('the leader has checked', () => checksOf(leader).length > before);
         } else {
-          await new Promise((resolve) => setTimeout(resolve, 700));
+          await sleep(700);
         }
       }
       console.info(`${who}: ${await finishLoad(cluster, load)}`);

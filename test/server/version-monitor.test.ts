@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../src/platform/manual-clock.js';
 import { etcdError } from '../../src/proto/errors.js';
@@ -50,10 +51,10 @@ function setUp() {
   /** Lets time pass, with all that happens in it. */
   const pass = async (millis: number): Promise<void> => {
     for (let passed = 0; passed < millis; passed += TICK_MILLIS) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       clock.advance(TICK_MILLIS);
     }
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   };
   const answer = (second: string | undefined, third: string | undefined): void => {
     releases.set('http://2', second);

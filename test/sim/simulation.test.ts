@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Profile } from './profile.js';
 import { shrink } from './shrink.js';
@@ -15,8 +16,6 @@ const SEEDS_AT_ONCE = 10;
 /** Longest that a seed may take on a busy machine, on average, ms. */
 const SEED_MILLIS = 1000;
 
-const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 async function liveThroughMany(): Promise<void> {
   const sums = { answered: 0, revisions: 0, leaderTerms: 0, joined: 0, removed: 0 };
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
@@ -29,7 +28,7 @@ async function liveThroughMany(): Promise<void> {
     sums.leaderTerms += report.leaderTerms;
     sums.joined += report.joined;
     sums.removed += report.removed;
-    if (seed % SEEDS_AT_ONCE === 0) await breathe();
+    if (seed % SEEDS_AT_ONCE === 0) await nextTurn();
   }
   // A world in which nothing happens keeps every promise.
   expect(sums.answered).toBeGreaterThan(50 * SEEDS);

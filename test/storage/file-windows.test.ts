@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { FileHandle } from '../../src/platform/fs.js';
 import { FileWindows } from '../../src/storage/file-windows.js';
@@ -28,7 +29,7 @@ class SlowFile {
   /** Lets everything that is being read arrive. */
   async arrive(): Promise<void> {
     for (const end of this.#waiting.splice(0)) end();
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 
@@ -95,7 +96,7 @@ describe('windows of a file', () => {
     const settled = windows.settled().then(() => {
       isSettled = true;
     });
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     expect(isSettled).toBe(false);
     await file.arrive();
     await settled;

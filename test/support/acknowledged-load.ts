@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import type { Client } from '../../src/client/client.js';
@@ -130,7 +131,7 @@ export class AcknowledgedLoad {
         this.#acknowledged.set(key, await write(key, expectedValue(key)));
       } catch {
         this.#unanswered.add(key);
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+        await sleep(PAUSE_MILLIS);
       }
     }
   }

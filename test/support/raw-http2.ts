@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   CLIENT_PREFACE,
   FLAG_ACK,
@@ -131,7 +132,7 @@ export class RawPeer {
 
   /** Lets the server do all it can do now. */
   async settle(): Promise<this> {
-    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 4; turn++) await nextTurn();
     return this;
   }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './loopback.js';
 
 const ETCD = '/usr/bin/etcd';
@@ -175,7 +176,7 @@ async function untilServing(
     if (child.exitCode !== null || performance.now() > end) {
       throw new Error(`etcd did not start: ${log()}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
+    await sleep(POLL_MILLIS);
   }
 }
 

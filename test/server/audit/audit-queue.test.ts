@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
@@ -45,7 +46,7 @@ class SlowOutput implements AuditOutput {
 }
 
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
 }
 
 function newQueue(output: AuditOutput, maxQueuedBytes = SMALL_LIMIT) {

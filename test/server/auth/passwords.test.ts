@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { bcryptPasswordHasher } from '../../../src/platform/bcrypt-password-hasher.js';
@@ -23,8 +24,6 @@ import { plainPasswordHasher } from '../../../src/server/auth/plain-password.js'
 import { MemoryBackend } from '../../../src/storage/backend/memory.js';
 
 const TOO_MANY = 'etcdserver: too many requests';
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
-
 /** A hasher that hashes nothing and counts. */
 function fakeHasher() {
   const counts = { running: 0, most: 0, verified: [] as string[] };

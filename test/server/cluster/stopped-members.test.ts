@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PutRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
 import { ConfChangeType } from '../../../src/raft/confchange/conf-change.js';
@@ -77,7 +78,7 @@ describe('members that are stopped', () => {
     const id = gone.cluster.localMemberId;
     const context = Buffer.alloc(0);
     await leader.changeMembership({ type: ConfChangeType.RemoveNode, nodeId: id, context });
-    while (!gone.cluster.isRemoved(id)) await new Promise((resolve) => setImmediate(resolve));
+    while (!gone.cluster.isRemoved(id)) await nextTurn();
     await cluster?.stopAll();
     expect(clock.openTimers).toBe(0);
   });

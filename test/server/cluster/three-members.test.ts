@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isEtcdError } from '../../../src/proto/errors.js';
 import { PutRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
@@ -117,6 +118,6 @@ async function leaderAmong(members: readonly LocalMember[]): Promise<LocalMember
   for (;;) {
     const leader = members.find(({ isLeader }) => isLeader);
     if (leader !== undefined) return leader;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10);
   }
 }

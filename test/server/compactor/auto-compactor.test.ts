@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type LogFields, type Logger, silentLogger } from '../../../src/base/logger.js';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
@@ -58,7 +59,7 @@ class Bench {
   /** One tick at the same revision. */
   async tick(): Promise<void> {
     this.clock.advance(this.#tickMillis);
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 
   /** Starts with the first sample at revision 1. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -72,7 +73,7 @@ async function replyTo(address: string, ...parts: string[]): Promise<string> {
   socket.on('error', () => {});
   for (const part of parts) {
     await new Promise((resolve) => socket.write(part, resolve));
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   await new Promise<void>((resolve) => socket.once('close', () => resolve()));
   return reply;

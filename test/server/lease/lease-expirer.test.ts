@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
 import {
@@ -41,7 +42,7 @@ describe('LeaseExpirer', () => {
     lessor.demote();
     lessor.promote(0);
     for (const answer of answers.splice(0)) answer();
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     expect(asked).toHaveLength(CONCURRENT_REVOKES);
     expirer.stop();
   });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { FileHandle, Fs } from '../../../src/platform/fs.js';
@@ -114,7 +115,7 @@ describe('a member that cannot go on', () => {
   it('leaves no port open when its files cannot be closed', async () => {
     const ports = async (): Promise<number> => {
       // What has just been closed is gone a turn later.
-      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < 3; turn++) await nextTurn();
       return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
     };
     const before = await ports();

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { type CrashMode, MemoryFs } from '../../../src/platform/memory-fs.js';
@@ -31,8 +32,6 @@ const SETTINGS = {
 };
 
 class PowerLost extends Error {}
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A member on a machine whose power can go at any operation of its file system. */
 class Machine {
@@ -111,7 +110,7 @@ class Machine {
   }
 
   async #pace(): Promise<void> {
-    for (let turns = this.#random.integer(3); turns > 0; turns--) await turn();
+    for (let turns = this.#random.integer(3); turns > 0; turns--) await nextTurn();
     if (--this.#operationsLeft !== 0) return;
     this.#survivor = this.#fs.crash(this.#random, this.#mode);
     this.#backend?.crash();

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { OutgoingHttpHeaders } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -192,7 +193,7 @@ describe.skipIf(!hasRealEtcd)('beside a real etcd', () => {
       new Follower(member);
     });
     const alreadyLost = ours.logger.lines.length;
-    await new Promise((resolve) => setTimeout(resolve, 7000));
+    await sleep(7000);
     expect(ours.logger.lines.slice(alreadyLost).map(({ message }) => message)).not.toContain(
       'lost TCP streaming connection with remote peer',
     );

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EMPTY_CONF_STATE, MessageType } from '../../../src/raft/types.js';
 import { FrameBatch, writeNumber } from '../../../src/server/peer/frame-batch.js';
@@ -84,7 +85,7 @@ describe('a snapshot', () => {
         stored += block.length;
         hash.update(block);
         mostAhead = Math.max(mostAhead, database.read * MEGABYTE - stored);
-        if (stored % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (stored % 7 === 0) await nextTurn();
       }
     };
     a.transport.sendSnapshot(message, database);
@@ -152,7 +153,7 @@ describe('a snapshot', () => {
     b.receiver.saveSnapshotDatabase = async (_index, blocks) => {
       for await (const block of blocks) {
         begun = block.length > 0;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await sleep(20);
       }
     };
     const database = new FakeDatabase(500);
@@ -211,9 +212,9 @@ describe('a sender that falls silent', () => {
       let waits = 0;
       for await (const block of blocks) {
         expect(block.length).toBeGreaterThan(0);
-        if (waits++ === 1) await new Promise((resolve) => setTimeout(resolve, 1300));
+        if (waits++ === 1) await sleep(1300);
       }
-      await new Promise((resolve) => setTimeout(resolve, 1300));
+      await sleep(1300);
     };
     a.transport.sendSnapshot(message, new FakeDatabase(20));
     expect(await reported(a)).toBe(true);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { LeaseKeepAliveRequest } from '../../../src/proto/gen/etcdserverpb/rpc.js';
 import { SERVICES } from '../../../src/proto/services.js';
@@ -38,7 +39,7 @@ describe('LeaseKeepAlive', () => {
       send(request);
       for (let i = 0; i < delay; i++) await Promise.resolve();
       send(request);
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       expect(answers, `after ${delay} microtasks`).toHaveLength(2);
     }
   });

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import { seededRandom } from '../../../src/platform/seeded-random.js';
@@ -76,8 +77,6 @@ function streamHandler(
   if (method === undefined || method.kind === 'unary') throw new Error(`no stream ${path}`);
   return method.handle;
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a client that reads slowly', () => {
   it('leaves no listener behind for each time it was waited for', async () => {

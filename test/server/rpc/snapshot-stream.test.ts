@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MemoryFs } from '../../../src/platform/memory-fs.js';
 import { nodeClock } from '../../../src/platform/node-clock.js';
@@ -96,7 +97,7 @@ describe('the stream of a snapshot', () => {
     const sending = sendSnapshot({ backend, clock: nodeClock }, stream);
     const reader = stream[Symbol.asyncIterator]();
     await reader.next();
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 50; turn++) await nextTurn();
     // The whole file has more blobs than a stream lets wait.
     expect(open()).toBe(1);
     stream.close();

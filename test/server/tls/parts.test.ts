@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect, getCiphers } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { derElements, derTime } from '../../../src/base/der.js';
@@ -147,16 +148,15 @@ it('a certificate is looked at every day, and its file may be gone', async () =>
     lines
       .filter(({ fields }) => fields.path === leaf.certFile)
       .map(({ fields }) => fields['days-left']);
-  const look = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   watch.start();
-  await look();
+  await nextTurn();
   for (let passed = 0; passed < 33; passed++) {
     clock.advance(day);
-    await look();
+    await nextTurn();
   }
   await watch.stop();
   clock.advance(day);
-  await look();
+  await nextTurn();
   expect(warned()).toEqual(Array.from({ length: 32 }, (_, index) => 29 - index));
   expect(
     lines.some(({ level, message }) => level === 'error' && message === 'certificate has expired'),

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { asBuffer } from '../../../src/base/bytes.js';
 import { nodeClock } from '../../../src/platform/node-clock.js';
@@ -79,7 +80,7 @@ describe('a watch stream that waits for its caller', () => {
       stream.request(request);
     }
     first.resolve(known);
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     second.reject(etcdError('InvalidAuthToken'));
     const answers: string[] = [];
     for await (const bytes of stream) {

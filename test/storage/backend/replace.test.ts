@@ -1,5 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.js';
 import type { Fs } from '../../../src/platform/fs.js';
@@ -30,7 +31,7 @@ async function* slowly(
   between: () => void = () => {},
 ): AsyncGenerator<RowBatch> {
   for (const each of batches) {
-    await new Promise(setImmediate);
+    await nextTurn();
     between();
     yield each;
   }

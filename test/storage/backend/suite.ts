@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.js';
@@ -343,7 +344,7 @@ export function describeBackend(name: string, makeHarness: () => Promise<Backend
           put(backend, 'b', `later ${round}`);
           put(backend, `d${round}`, 'x');
           await backend.commit();
-          await new Promise((resolve) => setTimeout(resolve, 1));
+          await sleep(1);
           expect(all(snapshot)).toEqual(expected);
           expect(get(snapshot, 'a')).toBe('1');
           expect(get(snapshot, 'c')).toBeUndefined();
@@ -368,7 +369,7 @@ export function describeBackend(name: string, makeHarness: () => Promise<Backend
             backend.delete('key', key);
             backend.delete('key', bytes(String(seen.length + 5).padStart(3, '0')));
             await backend.commit();
-            await new Promise((resolve) => setTimeout(resolve, 1));
+            await sleep(1);
           }
         }
         expect(seen).toEqual(keys);

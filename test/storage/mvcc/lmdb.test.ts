@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import type { Backend } from '../../../src/storage/backend/backend.js';
@@ -25,7 +26,7 @@ async function write(store: MvccStore, from: number, to: number): Promise<void> 
       put(store, key, `value ${i}`.repeat(i % 7), i % 3 === 0 ? BigInt(i % 4) : 0n);
     }
     if (i % 500 === 0) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -64,8 +65,6 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
 );
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A store on a disk that can crash, with the log that replays what the crash lost. */
 class Member {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { keyText } from '../../../src/base/bytes.js';
 import { etcdError } from '../../../src/proto/errors.js';
@@ -310,7 +311,7 @@ describe('compact', () => {
       isDone = true;
     });
     for (let turn = 0; !isDone; turn++) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       put(store, keyOf(turn * 7), 'during');
       del(store, keyOf(turn * 11), keyOf(turn * 11 + 5));
       expect(stateAt(store, at)).toEqual(expected);
