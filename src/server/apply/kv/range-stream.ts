@@ -3,7 +3,7 @@ import type { RangeRequest } from '../../../proto/gen/etcdserverpb/rpc.js';
 import { bytesFieldsSize } from '../../../proto/wire/fields.js';
 import type { RangeEnd } from '../../../storage/mvcc/key-range.js';
 import type { MvccStore } from '../../../storage/mvcc/store.js';
-import { encodeEntry, type RangeResult } from './range.js';
+import { arrange, type RangeResult } from './range.js';
 
 /** Keys of the first message. */
 const FIRST_CHUNK_KEYS = 10;
@@ -29,6 +29,10 @@ interface PinnedRange {
 /**
  * A range in pieces, all of one revision (reference: semantics 3.3, api 10.3). The request must have
  * passed checkRangeStreamRequest. Between two chunks any number of turns may pass.
+ *
+ * A sort target without an order is allowed and sorts within each chunk, as in etcd; which chunk a
+ * key is in follows from its name. Trap: etcd goes on after the last key as sorted, so that keys
+ * come twice or never.
  */
 export class RangeStream {
   readonly #store: MvccStore;
@@ -86,12 +90,12 @@ export class RangeStream {
     const limit = Math.min(this.#chunkKeys, this.#remaining);
     const entries = reader.select(this.#nextKey, this.#rangeEnd, atRevision, limit + 1);
     const chunk = entries.slice(0, limit);
-    const keyValues = chunk.map((entry) => encodeEntry(reader, entry, this.#request.keysOnly));
     const more = entries.length > limit;
     if (more) {
       this.#nextKey = entries[limit]?.key ?? this.#nextKey;
     }
     this.#remaining -= chunk.length;
+    const keyValues = arrange(reader, chunk, this.#request, chunk.length);
     this.#resize(bytesFieldsSize(keyValues));
     return { keyValues, more };
   }

@@ -52,14 +52,19 @@ export function executeRange(reader: MvccReader, request: RangeRequest): RangeRe
  * creation with limit 1 and no order sees only the first two keys by name.
  */
 function fetchLimitOf(request: RangeRequest): number {
-  const { sortOrder, sortTarget, limit } = request;
-  const isKeyOrder =
-    sortOrder === SortOrder.NONE ||
-    (sortOrder === SortOrder.ASCEND && sortTarget === SortTarget.KEY);
-  return limit > 0 && isKeyOrder && !hasFilters(request) ? limit + 1 : 0;
+  const { limit } = request;
+  return limit > 0 && hasDefaultOrder(request) && !hasFilters(request) ? limit + 1 : 0;
 }
 
-function hasFilters(request: RangeRequest): boolean {
+/** Whether a request counts as one in the order of keys. */
+export function hasDefaultOrder({ sortOrder, sortTarget }: RangeRequest): boolean {
+  return (
+    sortOrder === SortOrder.NONE ||
+    (sortOrder === SortOrder.ASCEND && sortTarget === SortTarget.KEY)
+  );
+}
+
+export function hasFilters(request: RangeRequest): boolean {
   return (
     request.minModRevision !== 0 ||
     request.maxModRevision !== 0 ||
@@ -80,7 +85,7 @@ function filter(entries: readonly IndexEntry[], request: RangeRequest): IndexEnt
 }
 
 /** Sorts, takes the first `length` and encodes them. Only a sort by value needs all the values. */
-function arrange(
+export function arrange(
   reader: MvccReader,
   entries: IndexEntry[],
   request: RangeRequest,
@@ -139,7 +144,7 @@ function sortByValue(
  *
  * Trap: keys alone come from the index, which does not know the lease: it is 0 in the answer.
  */
-export function encodeEntry(reader: MvccReader, entry: IndexEntry, keysOnly: boolean): Buffer {
+function encodeEntry(reader: MvccReader, entry: IndexEntry, keysOnly: boolean): Buffer {
   if (!keysOnly) {
     return reader.fetch(entry);
   }

@@ -9,6 +9,7 @@ import {
   type TxnRequest,
 } from '../../../proto/gen/etcdserverpb/rpc.js';
 import { checkDuplicateKeys } from './duplicate-keys.js';
+import { hasDefaultOrder, hasFilters } from './range.js';
 
 /** --max-txn-ops */
 export const DEFAULT_MAX_TXN_OPS = 128;
@@ -29,18 +30,13 @@ export function checkRangeRequest(request: RangeRequest): void {
   }
 }
 
-/** @throws EtcdError as checkRangeRequest; RpcError Unimplemented for sorting and filters */
+/** @throws EtcdError as checkRangeRequest; RpcError Unimplemented for other orders and filters */
 export function checkRangeStreamRequest(request: RangeRequest): void {
   checkRangeRequest(request);
-  if (request.sortOrder !== SortOrder.NONE || request.sortTarget !== SortTarget.KEY) {
+  if (!hasDefaultOrder(request)) {
     throw new RpcError(GrpcCode.Unimplemented, 'RangeStream does not support custom sort orders');
   }
-  if (
-    request.minModRevision !== 0 ||
-    request.maxModRevision !== 0 ||
-    request.minCreateRevision !== 0 ||
-    request.maxCreateRevision !== 0
-  ) {
+  if (hasFilters(request)) {
     throw new RpcError(GrpcCode.Unimplemented, 'RangeStream does not support revision filters');
   }
 }

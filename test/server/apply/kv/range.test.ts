@@ -241,6 +241,16 @@ describe('RangeStream', () => {
     ]);
   });
 
+  it('sorts within a message by a target without an order, and sends each key once', () => {
+    putAll(...numbered().reverse());
+    const chunks = stream(['k', 'l', { sortTarget: MOD }]);
+    const expected = numbered();
+    expect(chunks.map(keys)).toEqual([
+      expected.slice(0, 10).reverse(),
+      expected.slice(10).reverse(),
+    ]);
+  });
+
   it('halves large chunks', () => {
     for (const name of numbered()) {
       client.put(name, 'x'.repeat(100));
@@ -273,8 +283,13 @@ describe('RangeStream', () => {
       return undefined;
     };
     const message = 'RangeStream does not support custom sort orders';
-    expect(refusal({ sortOrder: ASCEND })).toMatchObject({ code: GrpcCode.Unimplemented, message });
-    expect(refusal({ sortTarget: MOD })).toMatchObject({ message });
+    expect(refusal({ sortOrder: DESCEND })).toMatchObject({
+      code: GrpcCode.Unimplemented,
+      message,
+    });
+    expect(refusal({ sortOrder: ASCEND, sortTarget: MOD })).toMatchObject({ message });
+    expect(refusal({ sortOrder: ASCEND })).toBeUndefined();
+    expect(refusal({ sortTarget: MOD })).toBeUndefined();
     expect(refusal({ minModRevision: 1 })).toMatchObject({
       code: GrpcCode.Unimplemented,
       message: 'RangeStream does not support revision filters',
