@@ -1,5 +1,6 @@
 import { EMPTY_BYTES } from '../base/bytes.js';
 import type { Logger } from '../base/logger.js';
+import { etcdError } from '../proto/errors.js';
 import type { ConfChange } from '../raft/confchange/conf-change.js';
 import type { RawNode } from '../raft/raw-node.js';
 import type { ConfState, Entry } from '../raft/types.js';
@@ -44,9 +45,13 @@ export class MembershipChanges {
     return this.#confState;
   }
 
-  /** @returns the members after it */
+  /**
+   * @returns the members after it
+   * @throws EtcdError the refusal, RequestTooManyRequests, Timeout, Stopped
+   */
   propose(change: Omit<ConfChange, 'id'>): Promise<readonly Member[]> {
     const { pending, nextId, propose } = this.#options;
+    if (pending.isFull) return Promise.reject(etcdError('RequestTooManyRequests'));
     const id = nextId();
     const result = pending.wait<readonly Member[]>(id, change, EMPTY_BYTES);
     propose(id, { ...change, id }, (error) => pending.take(id)?.reject(error));

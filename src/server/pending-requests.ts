@@ -1,4 +1,3 @@
-import { type Gauge, silentGauge } from '../base/metrics.js';
 import type { Clock, Timer } from '../platform/clock.js';
 
 /** A request of this member that is on its way through the log. */
@@ -16,19 +15,22 @@ interface Waiting extends PendingRequest {
   readonly deadlineMillis: number;
 }
 
+/** Requests that may be on their way through the log at a time. */
+export const MAX_PENDING_REQUESTS = 100_000;
+/** Bytes of their entries. */
+const MAX_PENDING_BYTES = 512 * 1024 * 1024;
 /** How often deadlines are looked at, ms: a request may wait this much longer than its timeout. */
 const SWEEP_INTERVAL_MILLIS = 100;
 
 /**
  * Requests that wait until their entry is applied. All have the same timeout, so the order of
  * arrival is the order of the deadlines and one timer serves them all.
- * Bounded by the proposal limit of the member, which refuses more (TooManyRequests).
+ * Whoever adds one looks before whether there is room.
  */
 export class PendingRequests {
   readonly #clock: Pick<Clock, 'monotonicMillis' | 'setPeriodic'>;
   readonly #timeoutMillis: number;
   readonly #timeoutError: (startedMillis: number) => unknown;
-  readonly #gauge: Gauge;
   readonly #byId = new Map<bigint, Waiting>();
   #bytes = 0;
   #sweeper: Timer | undefined;
@@ -41,21 +43,19 @@ export class PendingRequests {
     clock: Pick<Clock, 'monotonicMillis' | 'setPeriodic'>,
     timeoutMillis: number,
     timeoutError: (startedMillis: number) => unknown,
-    gauge: Gauge = silentGauge,
   ) {
     this.#clock = clock;
     this.#timeoutMillis = timeoutMillis;
     this.#timeoutError = timeoutError;
-    this.#gauge = gauge;
   }
 
   get size(): number {
     return this.#byId.size;
   }
 
-  /** Bytes of the entries that were proposed for them. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Whether there is no room for another one. */
+  get isFull(): boolean {
+    return this.#byId.size >= MAX_PENDING_REQUESTS || this.#bytes >= MAX_PENDING_BYTES;
   }
 
   /** Waits for the result of request `id`, which was proposed as `entry`. */
@@ -71,7 +71,6 @@ export class PendingRequests {
         reject,
         deadlineMillis: this.#clock.monotonicMillis() + this.#timeoutMillis,
       });
-      this.#gauge.set(this.#byId.size);
     });
   }
 
@@ -86,7 +85,6 @@ export class PendingRequests {
     if (waiting === undefined) return undefined;
     this.#byId.delete(id);
     this.#bytes -= waiting.entry.length;
-    this.#gauge.set(this.#byId.size);
     return waiting;
   }
 

@@ -7,10 +7,6 @@ import type { PendingRequests } from './pending-requests.js';
 
 /** Committed entries that may wait to be applied before proposals are refused. */
 export const MAX_APPLY_LAG = 5000;
-/** Requests that may be on their way through the log at a time. */
-export const MAX_PENDING_REQUESTS = 100_000;
-/** Bytes of their entries. */
-export const MAX_PENDING_BYTES = 512 * 1024 * 1024;
 
 export interface ProposalsOptions {
   readonly pending: PendingRequests;
@@ -69,13 +65,7 @@ export class Proposals {
     const { pending, applyLag, maxRequestBytes, stopError } = this.#options;
     const stopped = stopError();
     if (stopped !== undefined) return stopped;
-    if (
-      applyLag() > MAX_APPLY_LAG ||
-      pending.size >= MAX_PENDING_REQUESTS ||
-      pending.bytes >= MAX_PENDING_BYTES
-    ) {
-      return etcdError('RequestTooManyRequests');
-    }
+    if (applyLag() > MAX_APPLY_LAG || pending.isFull) return etcdError('RequestTooManyRequests');
     return entry.length > maxRequestBytes ? etcdError('RequestTooLarge') : undefined;
   }
 }

@@ -8,16 +8,17 @@ import { EMPTY_CONF_STATE } from '../../../src/raft/types.js';
 import { additionContext } from '../../../src/server/membership/change-context.js';
 import { Cluster } from '../../../src/server/membership/cluster.js';
 import { MembershipChanges } from '../../../src/server/membership-changes.js';
-import { PendingRequests } from '../../../src/server/pending-requests.js';
+import { MAX_PENDING_REQUESTS, PendingRequests } from '../../../src/server/pending-requests.js';
 import { MemoryBackend } from '../../../src/storage/backend/memory.js';
 
-it('a change that is applied, but that Raft is not past, ends with its member', async () => {
+function setUp() {
   // Of Raft, only what the changes look at.
   const node = {
     applyConfChange: () => EMPTY_CONF_STATE,
     raft: { core: { log: { applied: 0 } } },
   } as unknown as RawNode;
   const pending = new PendingRequests(nodeClock, 1000, () => new Error('timeout'));
+  let nextId = 7n;
   const changes = new MembershipChanges(
     {
       cluster: new Cluster(1n, 2n, new MemoryBackend({})),
@@ -25,14 +26,23 @@ it('a change that is applied, but that Raft is not past, ends with its member', 
       logger: silentLogger,
       pending,
       maxLearners: 1,
-      nextId: () => 7n,
+      nextId: () => nextId++,
       propose: () => {},
       onChange: () => {},
     },
     EMPTY_CONF_STATE,
   );
+  return { changes, pending };
+}
+
+function addition() {
   const member = { id: 3n, peerUrls: ['http://c'], isLearner: false, name: '', clientUrls: [] };
-  const change = { type: ConfChangeType.AddNode, nodeId: 3n, context: additionContext(member) };
+  return { type: ConfChangeType.AddNode, nodeId: 3n, context: additionContext(member) };
+}
+
+it('a change that is applied, but that Raft is not past, ends with its member', async () => {
+  const { changes, pending } = setUp();
+  const change = addition();
   const result = changes.propose(change);
   changes.apply({ ...encodeConfChange({ ...change, id: 7n }), term: 1, index: 5 }, false);
   changes.onApplied();
@@ -40,4 +50,14 @@ it('a change that is applied, but that Raft is not past, ends with its member', 
   pending.close(error);
   changes.close(error);
   await expect(result).rejects.toBe(error);
+});
+
+it('changes that wait are bounded, together with all other requests', async () => {
+  const { changes, pending } = setUp();
+  const change = addition();
+  const waiting = Array.from({ length: MAX_PENDING_REQUESTS }, () => changes.propose(change));
+  await expect(changes.propose(change)).rejects.toThrow('etcdserver: too many requests');
+  pending.close(new Error('stopped'));
+  const ends = await Promise.allSettled(waiting);
+  expect(ends.every(({ status }) => status === 'rejected')).toBe(true);
 });
