@@ -105,6 +105,15 @@ function quoteDurationText(text: string): string {
   return `${out}"`;
 }
 
+/** A number in Go's shortest form of `%g`, as metrics are written: `2.147483648e+09`, `6.4e-05`. */
+export function formatGoFloat(value: number): string {
+  if (value === 0) return '0';
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+  const size = Math.abs(value);
+  if (size >= 1e-4 && size < 1e6) return String(value);
+  return value.toExponential().replace(/([+-])(\d)$/, '$10$2');
+}
+
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
 
 /**

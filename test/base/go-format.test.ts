@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   formatGoDuration,
+  formatGoFloat,
   formatGoMillis,
   humanizeBytes,
   parseGoDuration,
@@ -38,6 +39,30 @@ describe('formatGoDuration', () => {
   it('takes milliseconds', () => {
     expect(formatGoMillis(0.966557)).toBe('966.557µs');
     expect(formatGoMillis(7000)).toBe('7s');
+  });
+});
+
+describe('formatGoFloat', () => {
+  it.each([
+    [0, '0'],
+    [-0, '0'],
+    [-1, '-1'],
+    [0.0001, '0.0001'],
+    [0.00001, '1e-05'],
+    [6.428e-5, '6.428e-05'],
+    [-2.5e-9, '-2.5e-09'],
+    [123456.789, '123456.789'],
+    [999_999, '999999'],
+    [1_000_000, '1e+06'],
+    [1_234_567.5, '1.2345675e+06'],
+    [2_147_483_648, '2.147483648e+09'],
+    [1e21, '1e+21'],
+    [1.5e300, '1.5e+300'],
+    [Number.POSITIVE_INFINITY, '+Inf'],
+    [Number.NEGATIVE_INFINITY, '-Inf'],
+    [Number.NaN, 'NaN'],
+  ])('%d is %s', (value, text) => {
+    expect(formatGoFloat(value)).toBe(text);
   });
 });
 

@@ -1,3 +1,4 @@
+import { formatGoFloat } from '../../base/go-format.js';
 import type { Counter, Gauge, Histogram } from '../../base/metrics.js';
 
 /** Label values of a sample, by label name. */
@@ -64,19 +65,13 @@ export class HistogramInstrument implements Histogram, SampleSource {
     const samples = this.#counts.map((count, index): Sample => {
       total += count;
       const bound = this.#bounds[index];
-      const le = bound === undefined ? '+Inf' : goFloat(bound);
+      const le = bound === undefined ? '+Inf' : formatGoFloat(bound);
       return { suffix: '_bucket', labels: { ...labels, le }, value: total };
     });
     samples.push({ suffix: '_sum', labels, value: this.#sum });
     samples.push({ suffix: '_count', labels, value: total });
     return samples;
   }
-}
-
-/** A number as Go writes it, since a bound is compared as text: `1.048576e+06`. */
-function goFloat(value: number): string {
-  if (value < 1e6) return String(value);
-  return value.toExponential().replace(/e\+(\d)$/, 'e+0$1');
 }
 
 /** `count` bounds: `start` and its doubles. */

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { formatGoFloat } from '../../base/go-format.js';
 import {
   HistogramInstrument,
   LabelledFamily,
@@ -109,15 +110,18 @@ export class MetricRegistry {
 /** Empty for a metric that has labels and no samples yet: it does not exist. */
 function metricText({ name, help, type, samples }: Metric): string[] {
   const lines = samples().map(
-    ({ suffix, labels, value }) => `${name}${suffix}${labelText(labels)} ${value}`,
+    ({ suffix, labels, value }) => `${name}${suffix}${labelText(labels)} ${formatGoFloat(value)}`,
   );
   return lines.length === 0
     ? []
     : [`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}`];
 }
 
+/** Labels by name, as Go's library writes them, and the bound of a bucket last. */
 function labelText(labels: Labels): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  const parts = Object.entries(labels)
+    .sort(([a], [b]) => (a === 'le' ? 1 : b === 'le' ? -1 : a < b ? -1 : 1))
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`);
   return parts.length === 0 ? '' : `{${parts.join(',')}}`;
 }
 

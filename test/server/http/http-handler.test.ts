@@ -213,9 +213,9 @@ describe('/livez and /readyz', () => {
       ).status,
     ).toBe(200);
     const metrics = (await ask(port, '/metrics')).body;
-    expect(metrics).toContain('etcd_server_healthcheck{type="readyz",name="non_learner"} 0');
+    expect(metrics).toContain('etcd_server_healthcheck{name="non_learner",type="readyz"} 0');
     expect(metrics).toContain(
-      'etcd_server_healthchecks_total{type="livez",name="serializable_read",status="success"} 1',
+      'etcd_server_healthchecks_total{name="serializable_read",status="success",type="livez"} 1',
     );
   });
 

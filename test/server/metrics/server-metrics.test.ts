@@ -211,16 +211,16 @@ describe('createRpcMetrics', () => {
     const rpc = createRpcMetrics({ metrics, clock: nodeClock, extensive: false });
     rpc.observeMethod('/etcdserverpb.Watch/Watch', 'bidiStream');
     const lock = rpc.observeMethod('/v3lockpb.Lock/Lock', 'unary');
-    const labels = 'grpc_type="bidi_stream",grpc_service="etcdserverpb.Watch",grpc_method="Watch"';
+    const labels = 'grpc_method="Watch",grpc_service="etcdserverpb.Watch",grpc_type="bidi_stream"';
     const text = await metrics.registry.text();
     expect(text).toContain(`grpc_server_started_total{${labels}} 0`);
     expect(linesOf(text, 'grpc_server_handled_total{')).toHaveLength(17);
-    expect(text).toContain(`grpc_server_handled_total{${labels},grpc_code="DeadlineExceeded"} 0`);
+    expect(text).toContain(`grpc_server_handled_total{grpc_code="DeadlineExceeded",${labels}} 0`);
     expect(text).not.toContain('v3lockpb');
     expect(text).not.toContain('grpc_server_handling_seconds');
     lock.started(call());
     expect(await metrics.registry.text()).toContain(
-      'grpc_server_started_total{grpc_type="unary",grpc_service="v3lockpb.Lock",grpc_method="Lock"} 1',
+      'grpc_server_started_total{grpc_method="Lock",grpc_service="v3lockpb.Lock",grpc_type="unary"} 1',
     );
   });
 
@@ -234,20 +234,20 @@ describe('createRpcMetrics', () => {
       put.sent(20);
       put.handled(version === undefined ? GrpcCode.Unavailable : GrpcCode.OK, started);
     }
-    const labels = 'grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="Put"';
+    const labels = 'grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"';
     const lines = (await metrics.registry.text()).split('\n');
     expect(lines).toEqual(
       expect.arrayContaining([
         `grpc_server_started_total{${labels}} 2`,
         `grpc_server_msg_received_total{${labels}} 2`,
         `grpc_server_msg_sent_total{${labels}} 2`,
-        `grpc_server_handled_total{${labels},grpc_code="OK"} 1`,
-        `grpc_server_handled_total{${labels},grpc_code="Unavailable"} 1`,
+        `grpc_server_handled_total{grpc_code="OK",${labels}} 1`,
+        `grpc_server_handled_total{grpc_code="Unavailable",${labels}} 1`,
         `grpc_server_handling_seconds_count{${labels}} 2`,
         'etcd_network_client_grpc_received_bytes_total 20',
         'etcd_network_client_grpc_sent_bytes_total 40',
-        'etcd_server_client_requests_total{type="unary",client_api_version="3.7"} 1',
-        'etcd_server_client_requests_total{type="unary",client_api_version="unknown"} 1',
+        'etcd_server_client_requests_total{client_api_version="3.7",type="unary"} 1',
+        'etcd_server_client_requests_total{client_api_version="unknown",type="unary"} 1',
       ]),
     );
   });
@@ -259,6 +259,6 @@ describe('createRpcMetrics', () => {
     for (let version = 0; version < 1000; version++) put.started(call(String(version)));
     const lines = linesOf(await metrics.registry.text(), 'etcd_server_client_requests_total{');
     expect(lines.length).toBeLessThanOrEqual(101);
-    expect(lines.at(-1)).toMatch(/"unknown"} 900$/);
+    expect(lines.at(-1)).toMatch(/"unknown",type="unary"} 900$/);
   });
 });
