@@ -74,7 +74,7 @@ export function readRequestHead(fields: readonly HeaderField[]): RequestHead | u
           )
         : typeof timeoutMillis === 'string'
           ? refuse(400, GrpcCode.Internal, `malformed grpc-timeout: ${timeoutMillis}`)
-          : wrongMethod(metadata.get(':method') ?? ''),
+          : (wrongMethod(metadata.get(':method') ?? '') ?? noTimeLeft(timeoutMillis)),
   };
 }
 
@@ -102,6 +102,12 @@ function contentSubtype(contentType: string): string | undefined {
   if (!lower.startsWith(CONTENT_TYPE)) return undefined;
   const separator = lower[CONTENT_TYPE.length];
   return separator === '+' || separator === ';' ? lower.slice(CONTENT_TYPE.length + 1) : undefined;
+}
+
+/** Without this a write would be carried out that its caller has given up. */
+function noTimeLeft(timeoutMillis: number | undefined): Refusal | undefined {
+  if (timeoutMillis !== 0) return undefined;
+  return refuse(200, GrpcCode.DeadlineExceeded, 'context deadline exceeded');
 }
 
 function wrongMethod(method: string): Refusal | undefined {

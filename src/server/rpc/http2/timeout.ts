@@ -18,8 +18,8 @@ export function parseTimeout(text: string): number | string {
   const digits = text.slice(0, -1);
   const unit = UNIT_MILLIS.get(text.slice(-1));
   if (unit === undefined) return `transport: timeout unit is not recognized: ${quoteGo(text)}`;
-  if (!/^[+-]?\d+$/.test(digits)) {
-    return `strconv.ParseInt: parsing ${quoteGo(digits)}: invalid syntax`;
+  if (!/^\d+$/.test(digits)) {
+    return `strconv.ParseUint: parsing ${quoteGo(digits)}: invalid syntax`;
   }
   return Number(digits) * unit;
 }

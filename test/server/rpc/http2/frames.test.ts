@@ -259,6 +259,20 @@ describe('request headers', () => {
       '13',
       'malformed grpc-timeout',
     ],
+    [
+      'a timeout with a sign',
+      callBlock(SAY, { 'grpc-timeout': '+1S' }),
+      '400',
+      '13',
+      'strconv.ParseUint: parsing "+1": invalid syntax',
+    ],
+    [
+      'no time left',
+      callBlock(SAY, { 'grpc-timeout': '0n' }),
+      '200',
+      '4',
+      'context deadline exceeded',
+    ],
   ])('are refused: %s', async (_what, block, httpStatus, status, details) => {
     const client = peer().open().send(headers(1, block));
     await client.settle();
