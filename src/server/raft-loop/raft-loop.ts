@@ -8,7 +8,6 @@ import type { RawNode } from '../../raft/raw-node.js';
 import type { StorageAppend } from '../../raft/ready.js';
 import {
   type Entry,
-  type HardState,
   type Message,
   MessageType,
   NONE,
@@ -17,14 +16,15 @@ import {
   type SoftState,
 } from '../../raft/types.js';
 import type { WalWriter } from '../../storage/wal/writer.js';
+import { withoutOutdated } from './acknowledgements.js';
+import { AppendQueue } from './append-queue.js';
 import { ApplyQueue } from './apply-queue.js';
 import { IndexWaits, type WaitLimit } from './index-waits.js';
+import { ProposalQueue } from './proposal-queue.js';
 import { MAX_WAITING_READS, type ReadMetrics, ReadRounds } from './read-rounds.js';
 
 /** Messages of peers that may wait for their turn; more are dropped, and Raft repeats them. */
 export const MAX_RECEIVED_MESSAGES = 16_384;
-/** Bytes of proposals in one message to the leader: a larger one would hold up those behind it. */
-const MAX_FORWARDED_BYTES = 1024 * 1024;
 
 export interface RaftLoopOptions {
   readonly node: RawNode;
@@ -57,18 +57,6 @@ export interface RaftLoopOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-interface Proposal {
-  readonly id: bigint;
-  readonly data: Buffer;
-  readonly onDropped: (error: unknown) => void;
-}
-
-interface ConfChangeProposal {
-  readonly id: bigint;
-  readonly change: ConfChange;
-  readonly onDropped: (error: unknown) => void;
-}
-
 /**
  * Carries out what Raft decided. The order of things, in one place:
  *
@@ -90,15 +78,13 @@ export class RaftLoop {
   #received: Message[] = [];
   /** A snapshot whose turn has not come; the entries before it are still being applied. */
   #heldSnapshot: Message | undefined;
-  #proposals: Proposal[] = [];
-  #confChanges: ConfChangeProposal[] = [];
-  #appends: StorageAppend[] = [];
+  readonly #proposals: ProposalQueue;
+  readonly #appends: AppendQueue;
   readonly #appliedWaits: IndexWaits;
   readonly #commitWaits: IndexWaits;
   #leader = NONE;
   #isLeader = false;
   #scheduled = false;
-  #writing: Promise<void> | undefined;
   #ticker: Timer | undefined;
   /** What those who come after the end are told; undefined while the loop runs. */
   #stopError: { readonly error: unknown } | undefined;
@@ -109,6 +95,14 @@ export class RaftLoop {
     this.#options = options;
     this.#appliedWaits = new IndexWaits(options.clock);
     this.#commitWaits = new IndexWaits(options.clock);
+    this.#proposals = new ProposalQueue(options);
+    this.#appends = new AppendQueue({
+      wal: options.wal,
+      saveSnapshot: options.saveSnapshot,
+      isLeader: () => this.#isLeader,
+      onSaved: (appends) => this.#guard(() => this.#reportAppends(appends)),
+      onFatal: (error) => this.#fail(error),
+    });
     this.#applies = new ApplyQueue(
       {
         apply: options.apply,
@@ -144,7 +138,7 @@ export class RaftLoop {
     this.#ticker = clock.setPeriodic(tickMillis, () => {
       this.#lastTickMillis = clock.monotonicMillis();
       this.#guard(() => node.tick());
-      this.#forgetLateProposals();
+      if (this.#leader === NONE) this.#proposals.forgetLate();
       this.#schedule();
     });
     this.#schedule();
@@ -193,11 +187,6 @@ export class RaftLoop {
     this.#schedule();
   }
 
-  /** Proposals that have not reached Raft yet. */
-  get waitingProposals(): number {
-    return this.#proposals.length;
-  }
-
   /**
    * Proposes an entry at the end of this turn, or once there is a leader. One that nobody waits for
    * any more by then is never proposed.
@@ -208,7 +197,7 @@ export class RaftLoop {
       onDropped(this.#stopError.error);
       return;
     }
-    this.#proposals.push({ id, data, onDropped });
+    this.#proposals.add({ id, data, onDropped });
     this.#schedule();
   }
 
@@ -218,7 +207,7 @@ export class RaftLoop {
       onDropped(this.#stopError.error);
       return;
     }
-    this.#confChanges.push({ id, change, onDropped });
+    this.#proposals.addConfChange({ id, change, onDropped });
     this.#schedule();
   }
 
@@ -266,7 +255,7 @@ export class RaftLoop {
   /** Takes part no longer. Resolves when the write and the installation under way have ended. */
   async stop(error: unknown): Promise<void> {
     this.#halt(error);
-    await this.#writing;
+    await this.#appends.settle();
     await this.#applies.settle();
   }
 
@@ -275,12 +264,9 @@ export class RaftLoop {
     this.#stopError = { error };
     this.#ticker?.cancel();
     this.#reads.close(error);
-    const proposals = [...this.#proposals, ...this.#confChanges];
-    this.#proposals = [];
-    this.#confChanges = [];
     this.#received = [];
     this.#heldSnapshot = undefined;
-    for (const { onDropped } of proposals) onDropped(error);
+    this.#proposals.close(error);
     this.#appliedWaits.close(error);
     this.#commitWaits.close(error);
   }
@@ -312,13 +298,13 @@ export class RaftLoop {
 
   #turn(): void {
     this.#stepAll();
-    this.#proposeAll();
+    if (this.#leader !== NONE) this.#proposals.proposeAll(this.#isLeader);
     this.#reads.begin();
     this.#takeReady();
     this.#applies.run();
     this.#stepHeldSnapshot();
     this.#takeReady();
-    this.#write();
+    this.#appends.write();
   }
 
   #stepAll(): void {
@@ -361,51 +347,6 @@ export class RaftLoop {
     return type === MessageType.App && from === held?.from && term === held.term;
   }
 
-  #proposeAll(): void {
-    if (this.#leader === NONE) return;
-    if (this.#proposals.length > 0) {
-      const proposals = this.#proposals;
-      this.#proposals = [];
-      if (this.#isLeader) this.#proposeBatch(proposals);
-      else for (const batch of forwardedBatches(proposals)) this.#proposeBatch(batch);
-    }
-    if (this.#confChanges.length > 0) {
-      const changes = this.#confChanges;
-      this.#confChanges = [];
-      for (const { change, onDropped } of changes) {
-        this.#propose([onDropped], () => this.#options.node.proposeConfChange(change));
-      }
-    }
-  }
-
-  #proposeBatch(batch: readonly Proposal[]): void {
-    this.#propose(
-      batch.map(({ onDropped }) => onDropped),
-      () => this.#options.node.proposeBatch(batch.map(({ data }) => data)),
-    );
-  }
-
-  #propose(onDropped: readonly ((error: unknown) => void)[], propose: () => void): void {
-    try {
-      propose();
-    } catch (error) {
-      for (const drop of onDropped) drop(error);
-      if (!(error instanceof RaftError)) throw error;
-    }
-  }
-
-  /** Without a leader proposals wait; those whose clients were told Timeout must not pile up. */
-  #forgetLateProposals(): void {
-    if (this.#leader !== NONE) return;
-    const { isAwaited } = this.#options;
-    if (this.#proposals.length > 0) {
-      this.#proposals = this.#proposals.filter(({ id }) => isAwaited(id));
-    }
-    if (this.#confChanges.length > 0) {
-      this.#confChanges = this.#confChanges.filter(({ id }) => isAwaited(id));
-    }
-  }
-
   #takeReady(): void {
     const { node, send } = this.#options;
     while (node.hasReady()) {
@@ -434,49 +375,6 @@ export class RaftLoop {
     this.#reads.failRound(error);
   }
 
-  #write(): void {
-    if (this.#writing !== undefined || this.#appends.length === 0) return;
-    const appends = this.#appends;
-    this.#appends = [];
-    this.#writing = this.#save(appends)
-      .then(() => {
-        this.#writing = undefined;
-        this.#guard(() => this.#reportAppends(appends));
-      })
-      .catch((error: unknown) => this.#fail(error));
-  }
-
-  async #save(appends: readonly StorageAppend[]): Promise<void> {
-    let hardState: HardState | undefined;
-    let entries: Entry[] = [];
-    let snapshotIndex: number | undefined;
-    for (const append of appends) {
-      hardState = append.hardState ?? hardState;
-      if (append.snapshot !== undefined) {
-        // It replaces all entries before it, those that were not written yet included.
-        entries = [];
-        await this.#saveSnapshot(append.snapshot);
-        snapshotIndex = append.snapshot.index;
-      }
-      for (const entry of append.entries) entries.push(entry);
-    }
-    // A follower's answer waits for its disk and for nothing else. A leader has more to do, and may
-    // commit by the word of the others before its own disk is ready.
-    await this.#options.wal.save(hardState, entries, { mayBlock: !this.#isLeader });
-    if (snapshotIndex === undefined) return;
-    // A snapshot may come without a new term or vote, for which alone the log would not be synced.
-    await this.#options.wal.sync();
-    // Before the hard state says that it is committed, a crash leads back to the log before it.
-    this.#options.wal.releaseTo(snapshotIndex);
-  }
-
-  /** The file comes first: the log must never name a snapshot that isn't there. */
-  async #saveSnapshot(snapshot: Snapshot): Promise<void> {
-    const { index, term, confState } = snapshot;
-    await this.#options.saveSnapshot(snapshot);
-    await this.#options.wal.saveSnapshot({ index, term, confState });
-  }
-
   #reportAppends(appends: readonly StorageAppend[]): void {
     const { node, storage, send } = this.#options;
     let answers: Message[] = [];
@@ -495,46 +393,4 @@ export class RaftLoop {
     // What came in while the disk was busy goes into the next write at once.
     this.#turn();
   }
-}
-
-/** Proposals for the leader, in messages of bounded size. */
-function* forwardedBatches(proposals: readonly Proposal[]): Generator<readonly Proposal[]> {
-  let start = 0;
-  let bytes = 0;
-  for (const [position, { data }] of proposals.entries()) {
-    if (position > start && bytes + data.length > MAX_FORWARDED_BYTES) {
-      yield proposals.slice(start, position);
-      start = position;
-      bytes = 0;
-    }
-    bytes += data.length;
-  }
-  yield proposals.slice(start);
-}
-
-/**
- * Leaves out acknowledgements that a later one includes: a leader that hears of the last entry knows
- * of those before.
- */
-function withoutOutdated(messages: readonly Message[]): readonly Message[] {
-  if (messages.length < 2) return messages;
-  const kept: Message[] = [];
-  for (const message of messages) {
-    const previous = kept.at(-1);
-    if (previous !== undefined && isIncluded(previous, message)) kept.pop();
-    kept.push(message);
-  }
-  return kept;
-}
-
-function isIncluded(earlier: Message, later: Message): boolean {
-  return (
-    earlier.type === MessageType.AppResp &&
-    later.type === MessageType.AppResp &&
-    !earlier.reject &&
-    !later.reject &&
-    earlier.to === later.to &&
-    earlier.term === later.term &&
-    earlier.index <= later.index
-  );
 }
