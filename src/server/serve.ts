@@ -55,7 +55,13 @@ export async function runServe(argv: readonly string[], host: ServeHost): Promis
   }
   const { config, logs } = parsed;
   try {
-    const log = await openServerLog(config.log, { ...host, clock: nodeClock, fs: nodeFs });
+    const log = await openServerLog(config.log, {
+      ...host,
+      // What no-color.org asks of programs.
+      hasColours: (host.environment.NO_COLOR ?? '') === '',
+      clock: nodeClock,
+      fs: nodeFs,
+    });
     try {
       replayLogs(log.logger, logs);
       return await serve(config, log.logger, host);

@@ -1,3 +1,4 @@
+import { Chalk } from 'chalk';
 import type { LogFields, LogLevel } from '../../base/logger.js';
 
 /** One log line before it is text. */
@@ -44,30 +45,34 @@ export const encodeConsole: LogEncoder = (entry) => {
   return entry.stack === undefined ? `${line}\n` : `${line}\n${entry.stack}\n`;
 };
 
-const RESET = '\u001b[0m';
-const DIM = '\u001b[2m';
-const LEVEL_COLOURS: Readonly<Record<LogLevel, string>> = {
-  debug: '\u001b[90m',
-  info: '\u001b[32m',
-  warn: '\u001b[33m',
-  error: '\u001b[31m',
-  dpanic: '\u001b[35m',
-  panic: '\u001b[35m',
-  fatal: '\u001b[1;31m',
-};
-
-/** For people at a terminal: time of day, coloured level, message, `key=value`. */
-export const encodeForTerminal: LogEncoder = (entry) => {
-  const time = localTime(entry.timeMillis).slice(11, 23);
-  const level = `${LEVEL_COLOURS[entry.level]}${entry.level.toUpperCase().padEnd(5)}${RESET}`;
-  const name = entry.loggerName === '' ? '' : `${DIM}${entry.loggerName}:${RESET} `;
-  const fields = Object.entries(entry.fields ?? {}).map(([key, value]) => {
-    const text = plainText(value) ?? jsonText(value, COMPACT);
-    return ` ${DIM}${key}=${RESET}${/[\s"]/.test(text) ? JSON.stringify(text) : text}`;
-  });
-  const line = `${DIM}${time}${RESET} ${level} ${name}${entry.message}${fields.join('')}`;
-  return entry.stack === undefined ? `${line}\n` : `${line}\n${DIM}${entry.stack}${RESET}\n`;
-};
+/**
+ * For people at a terminal: time of day, level, message, `key=value`.
+ * @param hasColours what matters less is dim then, and the level has the colour of its severity
+ */
+export function terminalEncoder(hasColours: boolean): LogEncoder {
+  const chalk = new Chalk({ level: hasColours ? 1 : 0 });
+  const { dim } = chalk;
+  const levels: Readonly<Record<LogLevel, (text: string) => string>> = {
+    debug: chalk.gray,
+    info: chalk.green,
+    warn: chalk.yellow,
+    error: chalk.red,
+    dpanic: chalk.magenta,
+    panic: chalk.magenta,
+    fatal: chalk.bold.red,
+  };
+  return (entry) => {
+    const time = dim(localTime(entry.timeMillis).slice(11, 23));
+    const level = levels[entry.level](entry.level.toUpperCase().padEnd(5));
+    const name = entry.loggerName === '' ? '' : `${dim(`${entry.loggerName}:`)} `;
+    const fields = Object.entries(entry.fields ?? {}).map(([key, value]) => {
+      const text = plainText(value) ?? jsonText(value, COMPACT);
+      return ` ${dim(`${key}=`)}${/[\s"]/.test(text) ? JSON.stringify(text) : text}`;
+    });
+    const line = `${time} ${level} ${name}${entry.message}${fields.join('')}`;
+    return entry.stack === undefined ? `${line}\n` : `${line}\n${dim(entry.stack)}\n`;
+  };
+}
 
 /** `2006-01-02T15:04:05.000000Z0700`: local time, six digits, no colon in the zone. */
 export function timestamp(timeMillis: number): string {

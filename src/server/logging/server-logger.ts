@@ -3,7 +3,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { Fs } from '../../platform/fs.js';
 import type { DeferredLog } from '../config/deferred-log.js';
 import type { LogConfig } from '../config/server-config.js';
-import { encodeConsole, encodeForTerminal, encodeJson, type LogEncoder } from './encoders.js';
+import { encodeConsole, encodeJson, type LogEncoder, terminalEncoder } from './encoders.js';
 import { LogFile } from './log-file.js';
 import { LogSampler } from './sampler.js';
 
@@ -16,6 +16,8 @@ export interface LogEnvironment {
   readonly stderr: TextOutput;
   readonly stdout: TextOutput;
   readonly stderrIsTerminal: boolean;
+  /** Whether lines for people have colours. */
+  readonly hasColours: boolean;
 }
 
 /** A logger with its outputs. */
@@ -52,7 +54,10 @@ export async function openServerLog(
   for (const output of config.outputs) {
     if (output === 'default' || output === 'stderr') {
       const forPeople = environment.stderrIsTerminal && !config.formatIsSet;
-      outputs.push({ encode: forPeople ? encodeForTerminal : encode, write: environment.stderr });
+      outputs.push({
+        encode: forPeople ? terminalEncoder(environment.hasColours) : encode,
+        write: environment.stderr,
+      });
     } else if (output === 'stdout') {
       outputs.push({ encode, write: environment.stdout });
     } else {
