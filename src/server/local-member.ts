@@ -122,7 +122,7 @@ export class LocalMember {
       parts,
       member: this,
       leadership: this.#leadership,
-      lastTickMillis: () => this.#loop.lastTickMillis,
+      ticks: this.#loop.ticks,
     });
   }
 

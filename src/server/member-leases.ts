@@ -6,9 +6,7 @@ import { LeaseKeeper } from './lease/lease-keeper.js';
 import { type LeaseTime, RemoteLeases } from './lease/remote-leases.js';
 import type { LocalMember } from './local-member.js';
 import type { MemberParts } from './member-parts.js';
-
-/** Ticks that may be missed before a leader makes sure that it still leads. */
-const MISSED_TICKS = 3;
+import type { TickWatch } from './raft-loop/tick-watch.js';
 
 export interface MemberLeasesOptions {
   readonly parts: Pick<
@@ -20,8 +18,7 @@ export interface MemberLeasesOptions {
     'propose' | 'linearizableRead' | 'isLeader' | 'electionMillis' | 'requestTimeoutMillis'
   >;
   readonly leadership: Leadership;
-  /** When time last passed for Raft, monotonic ms. */
-  readonly lastTickMillis: () => number;
+  readonly ticks: Pick<TickWatch, 'wasSteady'>;
 }
 
 /** The time of leases, which passes on the leader alone: kept there, asked for from elsewhere. */
@@ -29,6 +26,8 @@ export class MemberLeases {
   readonly #options: MemberLeasesOptions;
   readonly #keeper: LeaseKeeper;
   readonly #remote: RemoteLeases;
+  /** When the leadership was last made sure of, monotonic ms. */
+  #provedMillis = Number.NEGATIVE_INFINITY;
 
   constructor(options: MemberLeasesOptions) {
     this.#options = options;
@@ -128,9 +127,13 @@ export class MemberLeases {
    * @throws EtcdError NotPrimaryLessor, LeaderChanged, Timeout
    */
   async #ensureLeadership(): Promise<void> {
-    const { parts, member, lastTickMillis } = this.#options;
-    const silent = parts.clock.monotonicMillis() - lastTickMillis();
-    if (silent > MISSED_TICKS * parts.settings.heartbeatMillis) await member.linearizableRead();
+    const { parts, member, ticks } = this.#options;
+    const now = parts.clock.monotonicMillis();
+    // Trap: after a standstill a tick comes first, and the messages of the new leader only then.
+    if (!ticks.wasSteady(this.#provedMillis, now)) {
+      await member.linearizableRead();
+      this.#provedMillis = now;
+    }
     if (!member.isLeader) throw etcdError('NotPrimaryLessor');
   }
 }

@@ -22,6 +22,7 @@ import { ApplyQueue } from './apply-queue.js';
 import { IndexWaits, type WaitLimit } from './index-waits.js';
 import { ProposalQueue } from './proposal-queue.js';
 import { MAX_WAITING_READS, type ReadMetrics, ReadRounds } from './read-rounds.js';
+import { TickWatch } from './tick-watch.js';
 
 /** Messages of peers that may wait for their turn; more are dropped, and Raft repeats them. */
 export const MAX_RECEIVED_MESSAGES = 16_384;
@@ -85,14 +86,16 @@ export class RaftLoop {
   #leader = NONE;
   #isLeader = false;
   #scheduled = false;
+  /** Whether time passes for Raft as it should. */
+  readonly ticks: TickWatch;
   #ticker: Timer | undefined;
   /** What those who come after the end are told; undefined while the loop runs. */
   #stopError: { readonly error: unknown } | undefined;
-  #lastTickMillis = 0;
 
   /** @param applied the last index that counts as applied already: that of the start snapshot */
   constructor(options: RaftLoopOptions, applied: number) {
     this.#options = options;
+    this.ticks = new TickWatch(options.tickMillis, options.clock.monotonicMillis());
     this.#appliedWaits = new IndexWaits(options.clock);
     this.#commitWaits = new IndexWaits(options.clock);
     this.#proposals = new ProposalQueue(options);
@@ -134,9 +137,8 @@ export class RaftLoop {
 
   start(): void {
     const { clock, node, tickMillis } = this.#options;
-    this.#lastTickMillis = clock.monotonicMillis();
     this.#ticker = clock.setPeriodic(tickMillis, () => {
-      this.#lastTickMillis = clock.monotonicMillis();
+      this.ticks.tick(clock.monotonicMillis());
       this.#guard(() => node.tick());
       if (this.#leader === NONE) this.#proposals.forgetLate();
       this.#schedule();
@@ -146,11 +148,6 @@ export class RaftLoop {
 
   get appliedIndex(): number {
     return this.#applies.appliedIndex;
-  }
-
-  /** When time last passed for Raft, monotonic ms. */
-  get lastTickMillis(): number {
-    return this.#lastTickMillis;
   }
 
   /** Lets time pass faster: nobody was heard of, and nobody will be before an election. */
