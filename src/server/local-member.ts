@@ -1,23 +1,24 @@
-import { formatGoDuration } from '../base/go-format.js';
 import type { Clock, Timer } from '../platform/clock.js';
 import { type EtcdError, etcdError } from '../proto/errors.js';
 import { AlarmRequest, type ResponseHeader } from '../proto/gen/etcdserverpb/rpc.js';
 import { ResponseHeaderEncoder } from '../proto/hot/header.js';
 import type { ConfChange } from '../raft/confchange/conf-change.js';
 import type { RaftStatus } from '../raft/status.js';
-import { type ConfState, NONE, type Snapshot } from '../raft/types.js';
+import { type ConfState, NONE } from '../raft/types.js';
 import type { Backend } from '../storage/backend/backend.js';
 import type { MvccStore } from '../storage/mvcc/store.js';
 import { SpaceGuard } from './alarm/space-guard.js';
 import { Applier, type ReplicatedState } from './apply/applier.js';
 import { EntryApplier } from './apply/entry-applier.js';
 import type { AppliedKind, RequestOf, ResultOf } from './apply/requests.js';
+import { applyObserver } from './apply-observer.js';
 import { ANONYMOUS, type Caller } from './auth/caller.js';
 import { Leadership } from './leadership.js';
 import { LeadershipTransfer } from './leadership-transfer.js';
 import { MemberLeases } from './member-leases.js';
 import type { MemberParts, MemberSettings } from './member-parts.js';
 import { MemberPeers } from './member-peers.js';
+import { MemberSnapshots } from './member-snapshots.js';
 import type { Member } from './membership/member.js';
 import { MembershipChanges } from './membership-changes.js';
 import type { PeerCalls } from './peer/peer-calls.js';
@@ -27,8 +28,6 @@ import { Proposals } from './proposals.js';
 import { RaftLoop } from './raft-loop/raft-loop.js';
 import { RequestIdGenerator } from './request-id.js';
 import { timeoutError } from './request-timeout.js';
-import { DiskSnapshots } from './snapshots/disk-snapshots.js';
-import type { AppliedPoint } from './snapshots/outgoing-snapshots.js';
 import { StorageVersion } from './storage-version.js';
 
 /** This member was taken out of its cluster and can never come back. */
@@ -62,7 +61,7 @@ export class LocalMember {
   readonly #ids: RequestIdGenerator;
   readonly #pending: PendingRequests;
   readonly #loop: RaftLoop;
-  readonly #snapshots: DiskSnapshots;
+  readonly #snapshots: MemberSnapshots;
   readonly #space: SpaceGuard;
   readonly #storageVersion: StorageVersion;
   readonly #leadership: Leadership;
@@ -116,7 +115,7 @@ export class LocalMember {
     this.#loop = this.#newLoop(settings);
     this.#proposals = this.#newProposals(settings);
     this.#transfer = this.#newTransfer();
-    this.#snapshots = this.#newSnapshots(settings);
+    this.#snapshots = this.#newSnapshots();
     this.#space = this.#newSpaceGuard();
     this.leases = new MemberLeases({
       parts,
@@ -376,7 +375,7 @@ export class LocalMember {
       consistentIndex: this.#parts.consistentIndex,
       logger,
       clock,
-      observe: (kind, millis, succeeded) => this.#observeApply(kind, millis, succeeded),
+      observe: applyObserver(this.#parts),
       applyConfChange: (entry, isReplay) => this.#changes.apply(entry, isReplay),
       onLeaderConfirmed: (term) => this.#confirmLeader(term),
       onQuotaExceeded: (then) => {
@@ -398,7 +397,6 @@ export class LocalMember {
         apply: (entry) => applier.apply(entry),
         backpressure: () => this.backend.backpressure(),
         onApplied: (index) => {
-          if (this.#storageVersion.follow(this.cluster, logger)) this.#snapshots.force();
           this.#snapshots.onApplied(index);
           this.#changes.onApplied();
           this.#campaignIfAlone();
@@ -406,7 +404,7 @@ export class LocalMember {
         onSoftState: (state) => this.#leadership.note(state),
         send: (messages) => this.#peers.send(messages),
         saveSnapshot: (snapshot) => this.#parts.snapshotFiles.save(snapshot),
-        installSnapshot: (snapshot) => this.#install(snapshot),
+        installSnapshot: (snapshot) => this.#snapshots.install(snapshot),
         onFatal: (error) => this.#fail(error),
       },
       snapshotIndex,
@@ -438,25 +436,16 @@ export class LocalMember {
     });
   }
 
-  #newSnapshots(settings: MemberSettings): DiskSnapshots {
-    const { backend, wal, storage, logger, snapshotFiles } = this.#parts;
-    return new DiskSnapshots(
-      {
-        backend,
-        wal,
-        storage,
-        logger,
-        snapshotCount: settings.snapshotCount,
-        catchUpEntries: settings.snapshotCatchUpEntries,
-        confState: () => this.#changes.confState,
-        needsLog: () => this.#peers.needsLog,
-        captureFile: snapshotFiles.capture,
-        releaseDatabases: snapshotFiles.releaseDatabases,
-        whenCommitSaved: (index) => this.#loop.whenCommitSaved(index),
-        onFatal: (error) => this.#fail(error),
-      },
-      this.#parts.snapshotIndex,
-    );
+  #newSnapshots(): MemberSnapshots {
+    return new MemberSnapshots({
+      parts: this.#parts,
+      loop: this.#loop,
+      changes: this.#changes,
+      storageVersion: this.#storageVersion,
+      needsLog: () => this.#peers.needsLog,
+      onReplaced: () => this.#peers.reset(),
+      onFatal: (error) => this.#fail(error),
+    });
   }
 
   #newPeers(settings: MemberSettings): MemberPeers {
@@ -470,34 +459,10 @@ export class LocalMember {
       createTransport,
       ...settings,
       saveSnapshotDatabase: snapshotFiles.saveDatabase,
-      applied: () => this.#appliedPoint(),
+      applied: () => this.#snapshots.appliedPoint(),
       onRemoved: () => this.#fail(new MemberRemovedError()),
       ...(metrics === undefined ? {} : { lateHeartbeats: metrics.lateHeartbeats }),
     });
-  }
-
-  /** The state of this turn, as a snapshot of it would be described. */
-  #appliedPoint(): AppliedPoint {
-    const index = this.appliedIndex;
-    const term = this.#parts.storage.term(index);
-    if (term === undefined) throw new Error(`the applied entry ${index} is not in the log`);
-    const data = this.#parts.snapshotFiles.encodeMembership();
-    return { index, term, confState: this.#changes.confState, data };
-  }
-
-  /** Takes over the state of a snapshot that the leader sent, in place of the own. */
-  async #install(snapshot: Snapshot): Promise<void> {
-    const { logger, snapshotFiles, metrics } = this.#parts;
-    const fields = { 'incoming-leader-snapshot-index': snapshot.index };
-    logger.info('applying snapshot', { 'current-applied-index': this.appliedIndex, ...fields });
-    await this.#snapshots.settle();
-    metrics?.snapshotApplies.inc();
-    await snapshotFiles.install(snapshot).finally(() => metrics?.snapshotApplies.dec());
-    this.#storageVersion.restore();
-    this.#changes.replace(snapshot.confState);
-    this.#snapshots.replaced(snapshot.index);
-    this.#peers.reset();
-    logger.info('applied snapshot', { 'current-applied-index': snapshot.index, ...fields });
   }
 
   #newSpaceGuard(): SpaceGuard {
@@ -508,19 +473,6 @@ export class LocalMember {
       localMemberId: cluster.localMemberId,
       logger,
       propose: (request) => this.propose('alarm', request, AlarmRequest.encode(request).finish()),
-    });
-  }
-
-  #observeApply(kind: AppliedKind, millis: number, succeeded: boolean): void {
-    const { metrics, settings, logger } = this.#parts;
-    metrics?.observeApply(kind, millis / 1000, succeeded);
-    if (millis <= settings.warningApplyMillis) return;
-    metrics?.slowApplies.inc();
-    logger.warn('apply request took too long', {
-      took: formatGoDuration(millis * 1e6),
-      'expected-duration': formatGoDuration(settings.warningApplyMillis * 1e6),
-      prefix: '',
-      request: kind,
     });
   }
 
