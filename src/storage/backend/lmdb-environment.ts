@@ -1,5 +1,5 @@
 import type { DatabaseOptions, RootDatabase, RootDatabaseOptions } from 'lmdb';
-import { asBuffer, type KeyText } from '../../base/bytes.js';
+import { asBuffer, EMPTY_BYTES, type KeyText } from '../../base/bytes.js';
 import { SyncFile } from '../../platform/sync-file.js';
 import {
   BackendOpenError,
@@ -60,8 +60,12 @@ const TABLE_OPTIONS: DatabaseOptions & Pick<RootDatabaseOptions, 'encoder' | 'ke
 /** Fills pages to the brim, without a search for the place of each row. */
 const APPEND = { append: true };
 
+/** In bucket `meta`, but never for longer than a transaction; no etcd has such a key there. */
+const PASSING_KEY = Buffer.alloc(1);
+
 /** What lmdb-js' getStats tells, as far as it is used here. */
 interface TableStats {
+  readonly entryCount: number;
   readonly treeBranchPageCount: number;
   readonly treeLeafPageCount: number;
   readonly overflowPages: number;
@@ -96,6 +100,8 @@ export class LmdbEnvironment {
   readonly #snapshots = new Set<LmdbView>();
   #onLastSnapshotClosed: (() => void) | undefined;
   #rootClosed: Promise<void> | undefined;
+  /** Whether the file's list of free pages is known to have entries. */
+  #listsFreePages = false;
 
   /** Opens or creates a file. Throws {@link BackendOpenError}. */
   static async open(path: string, options: LmdbEnvironmentOptions): Promise<LmdbEnvironment> {
@@ -153,6 +159,30 @@ export class LmdbEnvironment {
 
   /** `feed` must not throw: lmdb-js would commit the part that it was given. */
   async #transact(feed: () => void): Promise<void> {
+    if (!this.#listsFreePages) await this.#beginFreeList();
+    await this.#commit(feed);
+  }
+
+  /**
+   * Trap: a compacted copy lists no free pages. If the first transaction that frees some frees more
+   * of them than have room within a page of that list, about 250, LMDB looks for the last entry of a
+   * list without entries, far outside of its page: the process ends, or the list is nonsense. So a
+   * small transaction goes first.
+   */
+  async #beginFreeList(): Promise<void> {
+    const { free } = this.#root.getStats() as EnvironmentStats;
+    if (free.entryCount === 0) {
+      const { meta } = this.#tables;
+      // The page of the directory of tables is written anew: the old one is the first entry.
+      await this.#commit(() => {
+        leaveToBatch(meta.put(PASSING_KEY, EMPTY_BYTES));
+        leaveToBatch(meta.remove(PASSING_KEY));
+      });
+    }
+    this.#listsFreePages = true;
+  }
+
+  async #commit(feed: () => void): Promise<void> {
     try {
       await this.#root.batch(feed);
     } catch (error) {

@@ -8,6 +8,7 @@ import type { BackendSnapshot } from '../../../src/storage/backend/backend.js';
 import { MAX_BUFFERED_OPERATIONS } from '../../../src/storage/backend/commit-queue.js';
 import { LMDB_FILE_NAME, LmdbBackend } from '../../../src/storage/backend/lmdb.js';
 import { MAX_SNAPSHOTS } from '../../../src/storage/backend/lmdb-environment.js';
+import { checkLmdbFile } from '../../../src/storage/backend/lmdb-file-check.js';
 import { makeTempDir, tempDir } from '../../support/temp-dir.js';
 import { describeBackend } from './suite.js';
 
@@ -206,6 +207,29 @@ describe('defragmentation', () => {
     const again = await LmdbBackend.open({ directory, clock: nodeClock });
     expect([...again.range('key', rowKey(0))]).toHaveLength(200);
     await again.close();
+  });
+
+  it.each([
+    ['at once', false],
+    ['after a restart', true],
+  ])('takes a commit that frees many pages %s', { timeout: 60_000 }, async (_when, restarts) => {
+    const rows = 20_000;
+    const directory = await tempDir();
+    const open = () => LmdbBackend.open({ directory, clock: nodeClock, noSync: true });
+    const before = await open();
+    putRows(before, 0, rows);
+    await before.commit();
+    await before.defragment();
+    if (restarts) await before.close();
+    const backend = restarts ? await open() : before;
+    for (let n = 0; n < rows; n += 3) backend.delete('key', rowKey(n));
+    await backend.commit();
+    putRows(backend, 0, rows);
+    await backend.commit();
+    expect([...backend.range('key', rowKey(0))]).toHaveLength(rows);
+    expect([...backend.range('meta', Buffer.alloc(1))]).toEqual([]);
+    await backend.close();
+    await checkLmdbFile(nodeFs, join(directory, LMDB_FILE_NAME), { leaves: true });
   });
 
   it('closes while a snapshot of a replaced file is open', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import { nodeFs } from '../../../src/platform/node-fs.js';
@@ -6,6 +7,7 @@ import type { BackendSnapshot, Bucket, Row } from '../../../src/storage/backend/
 import { LmdbBackend } from '../../../src/storage/backend/lmdb.js';
 import { backendImageSource } from '../../../src/storage/bbolt/backend-image.js';
 import { BboltFile } from '../../../src/storage/bbolt/bbolt-file.js';
+import { planImage, writeImage } from '../../../src/storage/bbolt/image.js';
 import { writeBboltFile } from '../../../src/storage/bbolt/write-file.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -45,6 +47,13 @@ function lengthOf(chance: number): number {
     if (rest < 0) return LENGTHS[index] ?? 0;
   }
   return 0;
+}
+
+function contentHash(rows: Iterable<Row>): string {
+  const hash = createHash('sha256');
+  for (const [key, value] of rows)
+    hash.update(`${key.length} ${value.length} `).update(key).update(value);
+  return hash.digest('hex');
 }
 
 /** What is wrong with the rows of a bucket: too few, too many, or others. */
@@ -116,6 +125,51 @@ describe('a bbolt file made of an LMDB file', () => {
       if (snapshot.get('key', key)?.equals(value) !== true) findings.push(key.toString('latin1'));
     }
     expect(findings).toEqual([]);
+    snapshot.close();
+    await backend.close();
+  });
+
+  it('has the rows of its moment though they are overwritten, and the file replaced, meanwhile', async () => {
+    const backend = await filled();
+    const snapshot = await backend.snapshot();
+    const keys = [...snapshot.range('key', Buffer.alloc(1))].map(([key]) => key);
+    const hash = contentHash(snapshot.range('key', Buffer.alloc(1)));
+    const random = seededRandom(8);
+    const overwriteSome = async (): Promise<void> => {
+      for (let n = 0; n < 3000; n++) {
+        const key = keys[random.integer(keys.length)] ?? Buffer.of(0);
+        if (n % 5 === 0) backend.delete('key', key);
+        else backend.put('key', key, Buffer.alloc(lengthOf(random.float() * 100), 'later'));
+      }
+      await backend.commit();
+    };
+    const source = backendImageSource(snapshot);
+    const planning = planImage(source);
+    let step = planning.next();
+    for (let steps = 1; !step.done; steps++, step = planning.next()) {
+      if (steps % 100 === 0) await overwriteSome();
+    }
+    const blocks: Buffer[] = [];
+    for (const block of writeImage(source, step.value)) {
+      if (blocks.push(block) % 100 === 0) await overwriteSome();
+      if (blocks.length === 250) await backend.defragment();
+    }
+    const path = `${await tempDir()}/db`;
+    const written = await nodeFs.open(path, { write: true, create: true });
+    await written.write(blocks, 0);
+    await written.close();
+    expect(blocks.length).toBeGreaterThan(250);
+    const file = await BboltFile.open(nodeFs, path);
+    const bucket = await file.bucket('key');
+    const rows: Row[] = [];
+    if (bucket !== undefined) {
+      for await (const leaf of file.rows(bucket)) {
+        rows.push(...leaf.map(({ key, value }): Row => [key, value]));
+      }
+    }
+    expect(contentHash(rows)).toBe(hash);
+    expect(contentHash(snapshot.range('key', Buffer.alloc(1)))).toBe(hash);
+    await file.close();
     snapshot.close();
     await backend.close();
   });
