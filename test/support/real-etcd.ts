@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { freePort } from './loopback.js';
 
 const ETCD = '/usr/bin/etcd';
@@ -144,25 +145,24 @@ async function startOn(
   };
 }
 
-function runUntil(args: readonly string[], length: number): Promise<Buffer> {
-  const child = spawn(ETCDCTL, args, {
-    stdio: ['ignore', 'pipe', 'ignore'],
+async function runUntil(args: readonly string[], length: number): Promise<Buffer> {
+  const child = execa(ETCDCTL, args, {
+    stdin: 'ignore',
+    stderr: 'ignore',
     env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
+    extendEnv: false,
+    encoding: 'buffer',
+    stripFinalNewline: false,
+    reject: false,
+    timeout: CTL_TIMEOUT_MILLIS,
+    killSignal: 'SIGKILL',
   });
-  let output = Buffer.alloc(0);
-  const timer = setTimeout(() => child.kill('SIGKILL'), CTL_TIMEOUT_MILLIS);
+  let printed = 0;
   child.stdout.on('data', (chunk: Buffer) => {
-    output = Buffer.concat([output, chunk]);
-    if (output.length >= length) {
-      child.kill('SIGKILL');
-    }
+    printed += chunk.length;
+    if (printed >= length) child.kill('SIGKILL');
   });
-  return new Promise((resolve) => {
-    child.on('close', () => {
-      clearTimeout(timer);
-      resolve(output);
-    });
-  });
+  return Buffer.from((await child).stdout);
 }
 
 /** Waits until etcd answers its health check, which needs a leader. */

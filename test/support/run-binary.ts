@@ -1,4 +1,5 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { execa } from 'execa';
 import { binaryPath, type Program } from './binary.js';
 
 /** What a program did. */
@@ -16,7 +17,7 @@ export interface RunOptions {
 
 /** A program of bin/ that has been started. */
 export interface Running {
-  readonly child: ChildProcessWithoutNullStreams;
+  readonly child: ReturnType<typeof launch>;
   readonly done: Promise<RunResult>;
   /** Resolves when stdout holds `text`; rejects if the program ends before. */
   until(text: string): Promise<void>;
@@ -28,40 +29,28 @@ export function startBinary(
   argv: readonly string[],
   options: RunOptions = {},
 ): Running {
-  const child = spawn(process.execPath, [binaryPath(program), ...argv], {
-    env: { PATH: process.env.PATH ?? '', ...options.environment },
+  const child = launch(program, argv, options);
+  const done = child.then(({ stdout, stderr, exitCode, signal, cause }) => {
+    const ending = exitCode ?? signal;
+    if (ending === undefined) throw cause;
+    return {
+      stdout: Buffer.from(stdout),
+      stderr: Buffer.from(stderr).toString(),
+      exitCode: ending,
+    };
   });
-  const stdout: Buffer[] = [];
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  // A program that does not read its stdin may be gone before all of it is written.
-  child.stdin.on('error', () => child.stdin.destroy());
-  const done = new Promise<RunResult>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      resolve({ stdout: Buffer.concat(stdout), stderr, exitCode: code ?? signal ?? -1 });
-    });
-  });
-  const watchers = new Set<() => void>();
+  let printed = Buffer.alloc(0);
   child.stdout.on('data', (chunk: Buffer) => {
-    stdout.push(chunk);
-    for (const look of watchers) look();
+    printed = Buffer.concat([printed, chunk]);
   });
-  const until = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => {
-        if (!Buffer.concat(stdout).includes(text)) return;
-        watchers.delete(look);
-        resolve();
-      };
-      watchers.add(look);
-      look();
-      done.then(({ exitCode }) => {
-        reject(new Error(`ended with ${exitCode} before it printed ${text}: ${stderr}`));
-      }, reject);
-    });
+  const until = async (text: string): Promise<void> => {
+    while (!printed.includes(text)) {
+      const more = once(child.stdout, 'data').then(() => undefined);
+      const end = await Promise.race([more, done]);
+      if (end === undefined || printed.includes(text)) continue;
+      throw new Error(`ended with ${end.exitCode} before it printed ${text}: ${end.stderr}`);
+    }
+  };
   return { child, done, until };
 }
 
@@ -74,4 +63,15 @@ export function runBinary(
   const { child, done } = startBinary(program, argv, options);
   child.stdin.end(options.stdin ?? '');
   return done;
+}
+
+function launch(program: Program, argv: readonly string[], { environment }: RunOptions) {
+  return execa(process.execPath, [binaryPath(program), ...argv], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    extendEnv: false,
+    encoding: 'buffer',
+    stripFinalNewline: false,
+    reject: false,
+    forceKillAfterDelay: false,
+  });
 }

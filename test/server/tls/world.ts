@@ -1,5 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
+import { execa } from 'execa';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
 import { type StartEtcdOptions, startEtcd, type TestEtcd } from '../../../src/testing.js';
 import type { LeafFiles, TestAuthority } from '../../support/certificates.js';
@@ -112,24 +113,15 @@ export const hasEtcdctl = has('/usr/bin/etcdctl', 'version');
 export const hasCurl = has('curl', '--version');
 export const hasOpenssl = has('openssl', 'version');
 
-function run(program: string, argv: readonly string[], input = ''): Promise<Visit> {
-  const child = spawn(program, argv, {
+async function run(program: string, argv: readonly string[], input = ''): Promise<Visit> {
+  const { exitCode, stdout, stderr } = await execa(program, argv, {
+    input,
     env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  child.stdin.on('error', () => child.stdin.destroy());
-  child.stdin.end(input);
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ ok: code === 0, stdout, stderr }));
-  });
+  return { ok: exitCode === 0, stdout, stderr };
 }
 
 /** A command that fails, fails by its timeout: keep it short. */
