@@ -31,7 +31,7 @@ export async function main(face: Face): Promise<void> {
  * Finds the command, loads its file and nothing else, runs it.
  * @returns the exit code; errors are printed, not thrown
  */
-export async function runCommandLine(
+async function runCommandLine(
   face: Face,
   argv: readonly string[],
   terminal: Terminal,

@@ -5,7 +5,7 @@ import type { ServeEnd, ServeHost, StopSignal } from '../server/serve.js';
 const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
 
 /** This process, as a server sees it. */
-export function processServeHost(): ServeHost {
+function processServeHost(): ServeHost {
   return {
     environment: process.env,
     // The library instead of our own HTTP/2: to tell whose fault it is.

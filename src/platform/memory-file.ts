@@ -3,7 +3,7 @@ import type { Random } from './random.js';
 /** Content is kept, and space counted, in pages of this many bytes. */
 export const PAGE_SIZE = 4096;
 /** What a disk writes whole or not at all. */
-export const SECTOR_SIZE = 512;
+const SECTOR_SIZE = 512;
 
 /**
  * What a power loss does to what was never synced: `keep` loses nothing (a killed process), `lose`

@@ -6,7 +6,7 @@ import type { Caller } from './auth/caller.js';
 import type { PendingRequests } from './pending-requests.js';
 
 /** Committed entries that may wait to be applied before proposals are refused. */
-export const MAX_APPLY_LAG = 5000;
+const MAX_APPLY_LAG = 5000;
 
 export interface ProposalsOptions {
   readonly pending: PendingRequests;

@@ -108,7 +108,7 @@ export const addLearner: Step = (client) => {
 };
 
 /** Removes all members but the one that has started. */
-export const removeLearners: Step = async (client) => {
+const removeLearners: Step = async (client) => {
   for (const { ID } of await unstarted(client)) {
     const request = MemberRemoveRequest.create({ ID });
     await client.send('Cluster/MemberRemove', MemberRemoveRequest, request, MemberRemoveResponse);

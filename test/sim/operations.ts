@@ -189,7 +189,7 @@ export function showKeyValue(keyValue: KeyValue): string {
 }
 
 /** An operation in one line. */
-export function showOperation(operation: Operation): string {
+function showOperation(operation: Operation): string {
   const { kind, ...rest } = operation;
   return `${kind} ${JSON.stringify(rest, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`;
 }

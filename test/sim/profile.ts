@@ -2,7 +2,7 @@ import type { CrashMode } from '../../src/platform/memory-fs.js';
 import type { Random } from '../../src/platform/random.js';
 
 /** What can go wrong. */
-export const FAULTS = [
+const FAULTS = [
   'crash',
   'crash-at-message',
   'blackout',

@@ -9,7 +9,7 @@ const ALL = Buffer.of(0);
 /** A lease that {@link fillEtcd} attaches keys to. */
 export const FILLED_LEASE = 77n;
 /** Keys, leases and users that {@link fillEtcd} leaves; a further lease without a key among them. */
-export const FILLED_USER = { name: 'reader', password: 'secret' };
+const FILLED_USER = { name: 'reader', password: 'secret' };
 
 /** What a client sees of a member, in a form that can be compared. */
 export interface EtcdContents {

@@ -48,18 +48,6 @@ export class KeyspaceModel {
     return this.#live;
   }
 
-  /** Rows after `revision`, by revision. */
-  changesAfter(revision: number): Map<number, ModelEvent[]> {
-    const changes = new Map<number, ModelEvent[]>();
-    for (const { main, key, keyValue } of this.#rows) {
-      if (main <= revision) continue;
-      const events = changes.get(main);
-      if (events === undefined) changes.set(main, [{ key, keyValue }]);
-      else events.push({ key, keyValue });
-    }
-    return changes;
-  }
-
   /** Live keys in `[key, end)`, or the one key if `end` is empty, in order. */
   keysIn(key: string, end: string): string[] {
     if (end === '') return this.#live.has(key) ? [key] : [];

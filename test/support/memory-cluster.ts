@@ -14,7 +14,7 @@ import { type MemberDisks, newDisks, openInMemory } from './in-memory-member.js'
 import { lonelyCalls } from './lonely-peers.js';
 
 /** Connects members of one process, without delay and without loss unless a link is cut. */
-export class MemoryNetwork {
+class MemoryNetwork {
   readonly #receivers = new Map<bigint, PeerReceiver>();
   readonly #cut = new Set<bigint>();
 

@@ -50,7 +50,7 @@ function valueJson({ name, type }: FieldSchema, value: FieldValue): string {
 }
 
 /** `<name>_text`, if the bytes are text without control characters. */
-export function addText(json: JsonObject, name: string, bytes: Buffer): JsonObject {
+function addText(json: JsonObject, name: string, bytes: Buffer): JsonObject {
   if (!isUtf8(bytes)) return json;
   const text = bytes.toString();
   return /\p{Cc}/u.test(text) ? json : json.requiredString(`${name}_text`, text);

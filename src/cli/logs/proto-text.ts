@@ -38,7 +38,7 @@ const ESCAPES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Bytes in quotes: printable ASCII as it is, all else as three octal digits. */
-export function quoteOctal(bytes: Buffer): string {
+function quoteOctal(bytes: Buffer): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be escaped.
   const escaped = bytes.toString('latin1').replace(/[\x00-\x1f"\\\x7f-\xff]/g, (character) => {
     const code = character.charCodeAt(0);

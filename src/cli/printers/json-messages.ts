@@ -53,7 +53,7 @@ export function withHeader(response: { readonly header: ResponseHeader | undefin
   return new JsonObject().message('header', response.header, headerJson);
 }
 
-export function keyValueJson(keyValue: KeyValue): string {
+function keyValueJson(keyValue: KeyValue): string {
   return new JsonObject()
     .bytes('key', keyValue.key)
     .number('create_revision', keyValue.createRevision)

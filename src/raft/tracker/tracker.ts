@@ -13,7 +13,7 @@ export interface TrackerConfig {
   readonly autoLeave: boolean;
 }
 
-export const EMPTY_TRACKER_CONFIG: TrackerConfig = {
+const EMPTY_TRACKER_CONFIG: TrackerConfig = {
   voters: JointConfig.EMPTY,
   learners: MajorityConfig.EMPTY,
   learnersNext: MajorityConfig.EMPTY,

@@ -18,7 +18,7 @@ import {
 import { decodeLoggedRequest, StoreWriteError } from './store-request.js';
 
 /** A committed entry that this server can't carry out: going on would make it differ from others. */
-export class UnknownEntryError extends Error {
+class UnknownEntryError extends Error {
   override readonly name = 'UnknownEntryError';
 
   constructor(index: number, what: string) {

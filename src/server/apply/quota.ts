@@ -1,7 +1,7 @@
 /** What a lease grant counts, bytes (reference: semantics 4.1). */
 export const LEASE_GRANT_COST = 64;
 /** The quota where none is configured, bytes. */
-export const DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
+const DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** How large the backend may grow (reference: semantics 4.1). */
 export class Quota {

@@ -5,9 +5,9 @@ import { etcdError, GrpcCode, RpcError } from '../../proto/errors.js';
 import { RecordChunk, USUAL_RECORD_BYTES } from './record-chunk.js';
 
 /** Records that may wait for the disk, bytes; with more, new requests have to wait. */
-export const MAX_QUEUED_AUDIT_BYTES = 8 * 1024 * 1024;
+const MAX_QUEUED_AUDIT_BYTES = 8 * 1024 * 1024;
 /** Requests that may wait for the audit log; further ones are refused. */
-export const MAX_AUDIT_WAITS = 10_000;
+const MAX_AUDIT_WAITS = 10_000;
 /** How long records gather before they are written together, ms. */
 const GATHER_MILLIS = 10;
 /** After a failed write, until the next attempt, ms. */

@@ -7,7 +7,7 @@ export const FREE_FAILURES = 10;
 export const FIRST_DELAY_MILLIS = 125;
 export const LONGEST_DELAY_MILLIS = 1000;
 /** An attempt that would have to wait longer than this is refused at once, ms. */
-export const LONGEST_WAIT_MILLIS = 5000;
+const LONGEST_WAIT_MILLIS = 5000;
 /** Failures are forgotten when none came for so long, ms. */
 export const FORGET_MILLIS = 10 * 60 * 1000;
 /** Sources of failed log-ins that are remembered; beyond that the oldest is forgotten. */

@@ -21,7 +21,7 @@ export class EnvironmentConflict extends Error {
 }
 
 /** `ETCD_` and the flag in capitals with underscores. */
-export function environmentName(flag: string): string {
+function environmentName(flag: string): string {
   return PREFIX + flag.toUpperCase().replaceAll('-', '_');
 }
 

@@ -14,7 +14,7 @@ export interface LogRotation {
 const STANDARD_OUTPUTS = new Set(['default', 'stderr', 'stdout']);
 
 /** True for an output that is a file. */
-export function isFileOutput(output: string): boolean {
+function isFileOutput(output: string): boolean {
   return !STANDARD_OUTPUTS.has(output);
 }
 

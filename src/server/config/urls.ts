@@ -11,7 +11,7 @@ export function parseUrlList(list: string): MemberUrl[] {
 }
 
 /** Sorted by text, without duplicates. */
-export function uniqueUrls(urls: readonly MemberUrl[]): MemberUrl[] {
+function uniqueUrls(urls: readonly MemberUrl[]): MemberUrl[] {
   const byText = new Map(urls.map((url) => [url.text, url]));
   return sortedUrls([...byText.values()]);
 }

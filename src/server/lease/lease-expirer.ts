@@ -5,11 +5,11 @@ import type { DueCheckpoint, Lessor } from './lessor.js';
 /** How often expired leases are looked for, ms (reference: semantics 8). */
 export const EXPIRY_INTERVAL_MILLIS = 500;
 /** Leases taken in one look. */
-export const EXPIRED_PER_LOOK = 500;
+const EXPIRED_PER_LOOK = 500;
 /** Revocations under way at a time. */
 export const CONCURRENT_REVOKES = 16;
 /** Checkpoints in one log entry. */
-export const CHECKPOINTS_PER_ENTRY = 1000;
+const CHECKPOINTS_PER_ENTRY = 1000;
 
 export interface LeaseExpirerOptions {
   readonly lessor: Lessor;

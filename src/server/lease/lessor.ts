@@ -28,7 +28,7 @@ export interface LessorMetrics {
   readonly ttlSeconds: Histogram;
 }
 
-export const silentLessorMetrics: LessorMetrics = {
+const silentLessorMetrics: LessorMetrics = {
   granted: silentCounter,
   revoked: silentCounter,
   renewed: silentCounter,

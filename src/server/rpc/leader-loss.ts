@@ -6,7 +6,7 @@ import type { OpenStreams } from './open-streams.js';
  * Looks in a row without a leader before streams end. To open a stream again costs much more than
  * to refuse a call, so streams are given longer than calls (reference: api 5).
  */
-export const LOOKS_WITHOUT_LEADER = 3;
+const LOOKS_WITHOUT_LEADER = 3;
 
 export interface LeaderLossOptions {
   readonly clock: Pick<Clock, 'setPeriodic'>;

@@ -7,15 +7,15 @@ import type { Watcher, WatcherOptions } from './watcher.js';
 import { type SameRange, WatcherGroup } from './watcher-group.js';
 
 /** Watchers that one catch-up pass serves (reference: semantics 6). */
-export const CATCH_UP_WATCHERS = 512;
+const CATCH_UP_WATCHERS = 512;
 /** Distinct revisions in one catch-up response. */
-export const CATCH_UP_REVISIONS = 1000;
+const CATCH_UP_REVISIONS = 1000;
 /** Encoded event bytes after which a catch-up response ends with the revision it is at. */
-export const CATCH_UP_BYTES = 8 * 1024 * 1024;
+const CATCH_UP_BYTES = 8 * 1024 * 1024;
 /** Changes that one pass reads before it lets the event loop go on. */
-export const CATCH_UP_SCAN = 4096;
+const CATCH_UP_SCAN = 4096;
 /** Bytes of changes after which a pass ends, whether or not somebody wants them. */
-export const CATCH_UP_SCAN_BYTES = 16 * 1024 * 1024;
+const CATCH_UP_SCAN_BYTES = 16 * 1024 * 1024;
 
 export interface WatchMetrics {
   readonly streams: Gauge;
@@ -24,7 +24,7 @@ export interface WatchMetrics {
   readonly events: Counter;
 }
 
-export const silentWatchMetrics: WatchMetrics = {
+const silentWatchMetrics: WatchMetrics = {
   streams: silentGauge,
   watchers: silentGauge,
   slowWatchers: silentGauge,

@@ -9,7 +9,7 @@ export const WATCH_STREAM_CAPACITY = 128;
 const TAKEN_TO_DROP = 64;
 
 /** The watch id of answers that concern no watcher or all of them. */
-export const NO_WATCHER = -1n;
+const NO_WATCHER = -1n;
 
 /** One response before it is encoded. */
 export interface WatchMessage {

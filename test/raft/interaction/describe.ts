@@ -32,7 +32,7 @@ export function roleName(role: Role): string {
   return new Map(names).get(role) ?? String(role);
 }
 
-export function describeEntry(entry: Entry): string {
+function describeEntry(entry: Entry): string {
   const data =
     entry.type === EntryType.Normal
       ? JSON.stringify(entry.data.toString())

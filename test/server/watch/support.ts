@@ -70,7 +70,7 @@ export function drain(stream: WatchStream): string[] {
   return lines;
 }
 
-export function showMessage(message: WatchMessage): string {
+function showMessage(message: WatchMessage): string {
   const { watchId, revision, created, canceled, compactRevision, cancelReason, events } = message;
   const parts = [
     ...(created ? ['created'] : []),

@@ -12,7 +12,7 @@ import { checkDuplicateKeys } from './duplicate-keys.js';
 import { hasDefaultOrder, hasFilters } from './range.js';
 
 /** --max-txn-ops */
-export const DEFAULT_MAX_TXN_OPS = 128;
+const DEFAULT_MAX_TXN_OPS = 128;
 
 const SORT_ORDERS: ReadonlySet<number> = new Set(Object.values(SortOrder));
 const SORT_TARGETS: ReadonlySet<number> = new Set(Object.values(SortTarget));
