@@ -1,6 +1,7 @@
 import type { LogOutline } from '../../offline/logs/log-outline.js';
 import type { LogSnapshot } from '../../offline/logs/open-log.js';
 import { JsonObject, jsonArray } from '../printers/go-json.js';
+import { hexId } from '../printers/go-text.js';
 import { ROW_HEADER } from './entry-rows.js';
 
 /** What is said of a log before its entries. */
@@ -32,7 +33,7 @@ export function logHeading({
       : [`Start dumping log entries from index ${startIndex}.`];
   lines.push(
     'WAL metadata:',
-    `nodeID=${hex(memberId)} clusterID=${hex(clusterId)} term=${term} commitIndex=${commit} vote=${hex(vote)}`,
+    `nodeID=${hexId(memberId)} clusterID=${hexId(clusterId)} term=${term} commitIndex=${commit} vote=${hexId(vote)}`,
     `WAL entries: ${entries}`,
     ...(entries > 0 ? [`lastIndex=${lastIndex}`] : []),
     ROW_HEADER + (hasDecoder ? '\tdecoder_status\tdecoded_data' : ''),
@@ -50,11 +51,11 @@ export function logJson({ snapshot, startIndex, outline, endIndex }: Heading): s
   if (startIndex !== undefined) json.requiredNumber('start_index', startIndex);
   json.message('snapshot', snapshot, snapshotJson);
   json
-    .requiredString('node_id', hex(memberId))
-    .requiredString('cluster_id', hex(clusterId))
+    .requiredString('node_id', hexId(memberId))
+    .requiredString('cluster_id', hexId(clusterId))
     .requiredNumber('term', term)
     .requiredNumber('commit_index', commit)
-    .requiredString('vote', hex(vote))
+    .requiredString('vote', hexId(vote))
     .requiredNumber('entries', entries);
   if (entries > 0) json.requiredNumber('last_index', lastIndex);
   return json.boolean('torn', outline.torn !== undefined).toString();
@@ -84,7 +85,7 @@ function shownEntries(
 function snapshotText(snapshot: LogSnapshot | undefined): string {
   if (snapshot === undefined) return 'empty';
   const { term, index, confState } = snapshot;
-  const nodes = confState.voters.map(hex).join(' ');
+  const nodes = confState.voters.map(hexId).join(' ');
   return `term=${term} index=${index} nodes=[${nodes}] confstate=${confStateJson(confState)}`;
 }
 
@@ -92,7 +93,7 @@ function snapshotJson({ term, index, confState }: LogSnapshot): string {
   return new JsonObject()
     .requiredNumber('term', term)
     .requiredNumber('index', index)
-    .strings('nodes', confState.voters.map(hex))
+    .strings('nodes', confState.voters.map(hexId))
     .raw('conf_state', confStateJson(confState))
     .toString();
 }
@@ -107,8 +108,4 @@ function confStateJson(state: LogSnapshot['confState']): string {
   add('voters_outgoing', state.votersOutgoing);
   add('learners_next', state.learnersNext);
   return json.requiredBoolean('auto_leave', state.autoLeave).toString();
-}
-
-function hex(id: bigint): string {
-  return id.toString(16);
 }
