@@ -12,6 +12,7 @@ import {
 } from '../../storage/wal/record-types.js';
 import { readWalWithRepair } from '../../storage/wal/repair.js';
 import { haveWal } from '../../storage/wal/segments.js';
+import { WalError } from '../../storage/wal/wal-error.js';
 import { type WalMetrics, WalWriter, type WalWriterOptions } from '../../storage/wal/writer.js';
 
 export interface LogOptions {
@@ -70,7 +71,7 @@ export async function readLog(options: LogOptions): Promise<ExistingLog> {
   const start = snapshots.at(-1) ?? WAL_BEGINNING;
   const contents = await readWalWithRepair(fs, directory, start, { logger });
   return {
-    identity: decodeWalIdentity(contents.metadata),
+    identity: identityOf(directory, contents.metadata),
     start,
     snapshots,
     entries: contents.entries as readonly Entry[],
@@ -87,6 +88,15 @@ export async function readLog(options: LogOptions): Promise<ExistingLog> {
     },
     resume: () => WalWriter.resume(fs, directory, contents.tail, writerOptions(options)),
   };
+}
+
+/** Trap: without its metadata a log would be that of the member 0. @throws WalError */
+function identityOf(directory: string, metadata: Buffer): WalIdentity {
+  if (metadata.length > 0) return decodeWalIdentity(metadata);
+  throw new WalError('undecodable', `wal: nothing in ${directory} tells whose log it is`, {
+    file: directory,
+    offset: 0,
+  });
 }
 
 function writerOptions(options: LogOptions): WalWriterOptions {

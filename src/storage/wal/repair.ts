@@ -56,6 +56,9 @@ export async function readWalWithRepair(
 ): Promise<WalContents> {
   const contents = await readWal(fs, directory, start, options);
   if (contents.torn === undefined) return contents;
+  // Trap: a segment gets its name with its metadata in it. One that ends before them was not torn by
+  // a crash, and to cut it there would leave a log of nobody.
+  if (contents.metadata.length === 0) throw contents.torn;
   await repairWal(fs, directory, options);
   const repaired = await readWal(fs, directory, start, options);
   if (repaired.torn !== undefined) throw repaired.torn;

@@ -26,6 +26,10 @@ import {
 const NAME = '0000000000000000-0000000000000000.wal';
 const PATH = `${WAL}/${NAME}`;
 
+/** Where the first record of such a log ends, bytes, and the one behind it that says whose it is. */
+const CRC_END = 16;
+const METADATA_END = 48;
+
 /** A log of one segment without a tail of zeros, and what it says. */
 async function smallLog(): Promise<{ bytes: Buffer; entries: string[] }> {
   const fs = new MemoryFs({ tracked: false });
@@ -63,12 +67,24 @@ async function boot(bytes: Uint8Array): Promise<{ found?: string[]; fault?: WalE
 describe('a damaged log', () => {
   it('cut at any byte gives the entries before the cut, by repair where needed', async () => {
     const log = await smallLog();
-    for (let length = 1; length <= log.bytes.length; length++) {
+    for (let length = METADATA_END; length <= log.bytes.length; length++) {
       const { found, fault } = await boot(log.bytes.subarray(0, length));
       expect(fault, `length ${length}`).toBeUndefined();
       expect(found).toEqual(log.entries.slice(0, found?.length));
     }
     expect((await boot(log.bytes)).found).toEqual(log.entries);
+  });
+
+  it("is not cut where it would be nobody's: no crash leaves it without its metadata", async () => {
+    const log = await smallLog();
+    for (let length = 1; length < METADATA_END; length++) {
+      const bytes = log.bytes.subarray(0, length);
+      const fs = await diskWith(bytes);
+      const read = readWalWithRepair(fs, WAL, WAL_BEGINNING);
+      if (length === CRC_END) await expect(read).resolves.toMatchObject({ entries: [] });
+      else await expect(read).rejects.toMatchObject({ fault: 'unexpected-eof' });
+      expect(await fileBytes(fs, PATH)).toEqual(bytes);
+    }
   });
 
   it('with any bit flipped gives a typed fault, or a prefix, never another entry', async () => {
