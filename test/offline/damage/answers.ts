@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ExportError } from '../../../src/offline/export/export-error.js';
+import { SnapshotLoadError } from '../../../src/offline/logs/open-log.js';
 import { RestoreError } from '../../../src/offline/restore/restore-target.js';
 import { DatabaseRowError } from '../../../src/offline/row-error.js';
 import { SnapshotChecksumError } from '../../../src/offline/snapshot-checksum.js';
 import type { DamageSite } from '../../../src/offline/verify-file.js';
 import { DataDirectoryError } from '../../../src/server/bootstrap/directories.js';
+import { VersionError } from '../../../src/server/bootstrap/version-rules.js';
 import { BackendOpenError } from '../../../src/storage/backend/backend.js';
 import { LmdbFileError } from '../../../src/storage/backend/lmdb-page.js';
 import { BboltError } from '../../../src/storage/bbolt/bbolt-error.js';
@@ -15,7 +17,7 @@ import { WalError } from '../../../src/storage/wal/wal-error.js';
 export type Answer =
   | { readonly text: string }
   /** A typed error that says what is wrong where. */
-  | { readonly error: string }
+  | { readonly error: string; readonly message: string }
   /** What must never come: an error of another kind. */
   | { readonly fault: unknown };
 
@@ -34,16 +36,21 @@ export class DatabaseDamageFound extends Error {
 /** Longer than any operation on these small files may take, ms. */
 export const MOST_MILLIS = 5000;
 
-export async function answerOf(work: () => Promise<unknown>): Promise<Answer> {
+/** @param most longer than it may take, ms */
+export async function answerOf(work: () => Promise<unknown>, most = MOST_MILLIS): Promise<Answer> {
   const started = performance.now();
   try {
     const text = textOf(await work());
     const millis = performance.now() - started;
-    return millis > MOST_MILLIS ? { fault: new Error(`it took ${millis} ms`) } : { text };
+    return millis > most ? { fault: new Error(`it took ${millis} ms`) } : { text };
   } catch (error) {
     const kind = kindOf(error);
-    return kind === undefined ? { fault: error } : { error: kind };
+    return kind === undefined ? { fault: error } : { error: kind, message: messageOf(error) };
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof SnapshotLoadError ? `${error.path}: ${error.message}` : String(error);
 }
 
 /** The kind of an error that names file, place and reason; undefined of any other. */
@@ -64,6 +71,8 @@ function kindOf(error: unknown): string | undefined {
     return error.message.includes('/') ? error.name : undefined;
   }
   if (error instanceof SnapError) return error.file === undefined ? undefined : error.name;
+  if (error instanceof SnapshotLoadError) return kindOf(error.cause);
+  if (error instanceof VersionError) return error.name;
   if (error instanceof WalError) return error.fault;
   if (error instanceof BackendOpenError) return kindOf(error.cause) ?? error.name;
   return undefined;

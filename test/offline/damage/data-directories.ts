@@ -7,7 +7,8 @@ import { acquireDirectoryLock } from '../../../src/platform/directory-lock.js';
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import { nodeFs } from '../../../src/platform/node-fs.js';
 import { decodeMember } from '../../../src/server/membership/member.js';
-import { readWal } from '../../../src/storage/wal/reader.js';
+import { readRecords } from '../../../src/storage/wal/record-reader.js';
+import { listSegments } from '../../../src/storage/wal/segments.js';
 import { startEtcd } from '../../../src/testing.js';
 import { contentsOf, fillEtcd } from '../../support/etcd-contents.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -41,14 +42,12 @@ export async function writeFiles(directory: string, files: Files): Promise<void>
 
 /** Less room behind the records of the last segment of the log. */
 export async function withShortLog(files: Files, dataDirectory: string): Promise<Files> {
-  const { tail } = await readWal(nodeFs, join(dataDirectory, 'member/wal'));
-  const last = `member/wal/${tail.segments.at(-1)?.name}`;
-  return new Map(
-    [...files].map(([path, bytes]) => [
-      path,
-      path === last ? Buffer.from(bytes.subarray(0, tail.offset + TAIL_BYTES)) : bytes,
-    ]),
-  );
+  const wal = join(dataDirectory, 'member/wal');
+  const segments = await listSegments(nodeFs, wal, silentLogger);
+  const { segment, offset } = await readRecords(nodeFs, wal, segments, () => {});
+  const last = `member/wal/${segment.name}`;
+  const bytes = files.get(last) ?? Buffer.alloc(0);
+  return new Map([...files, [last, Buffer.from(bytes.subarray(0, offset + TAIL_BYTES))]]);
 }
 
 /** The directory of a member of ours, with less room behind the records of its log. */
@@ -121,5 +120,5 @@ export function textOf(found: Answer): string {
   if ('fault' in found) {
     return found.fault instanceof Error ? (found.fault.stack ?? '') : String(found.fault);
   }
-  return 'text' in found ? `a wrong answer: ${found.text.slice(0, 300)}` : found.error;
+  return 'text' in found ? `a wrong answer: ${found.text.slice(0, 300)}` : found.message;
 }

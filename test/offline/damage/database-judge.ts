@@ -140,7 +140,7 @@ function stackOf(fault: unknown): string {
 }
 
 /** A bbolt file as it is read when its newer meta page is damaged. */
-function withoutNewestMeta(bytes: Buffer): Buffer | undefined {
+export function withoutNewestMeta(bytes: Buffer): Buffer | undefined {
   const metas = [0, 1].map((page) => decodeMetaPage(bytes, page * PAGE_BYTES));
   const [first, second] = metas;
   if (typeof first !== 'object' || typeof second !== 'object') return undefined;

@@ -2,7 +2,7 @@ import { decodeEntryContent } from '../../../src/offline/logs/decode-entry.js';
 import { KeptSegments } from '../../../src/offline/logs/log-directory.js';
 import { readEntries } from '../../../src/offline/logs/log-outline.js';
 import { openLog } from '../../../src/offline/logs/open-log.js';
-import { verifyLog } from '../../../src/offline/logs/verify-log.js';
+import { type LogVerdict, verifyLog } from '../../../src/offline/logs/verify-log.js';
 import { readLogFacts } from '../../../src/offline/verify-member.js';
 import type { Fs } from '../../../src/platform/fs.js';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
@@ -38,13 +38,18 @@ export const READING_OPERATIONS: Readonly<Record<string, LogOperation>> = {
 
 /** What `dump-logs` prints. */
 async function dump(fs: Fs): Promise<unknown> {
+  return dumpFrom(fs, '');
+}
+
+/** What `dump-logs --start-snap` prints; an empty name: the newest that can be read. */
+export async function dumpFrom(fs: Fs, snapshotName: string): Promise<unknown> {
   const files = new KeptSegments(fs);
   try {
     const { snapshot, outline } = await openLog(fs, files, {
       walDirectory: WAL_DIRECTORY,
       dataDirectory: '/',
       startIndex: undefined,
-      snapshotName: '',
+      snapshotName,
       stopAtGap: false,
     });
     const digest = new Digest();
@@ -63,7 +68,11 @@ async function dump(fs: Fs): Promise<unknown> {
 
 /** What `wal verify` prints of what is sound. */
 async function inspect(fs: Fs): Promise<unknown> {
-  const { damage, extent, hardState, problems } = await verifyLog(fs, '/');
+  return factsOf(await verifyLog(fs, '/'));
+}
+
+/** @throws DatabaseDamageFound if the log is not sound */
+export function factsOf({ damage, extent, hardState, problems }: LogVerdict): unknown {
   if (damage !== undefined) {
     const { file, offset, reason } = damage;
     throw new DatabaseDamageFound(file, { offset, reason, page: undefined, row: undefined });

@@ -50,10 +50,14 @@ export async function recordedMember(version: string): Promise<Map<string, Buffe
 /** The database of such a member, without the room for more behind its pages. */
 export async function recordedDatabase(version: string): Promise<SoundFile> {
   const whole = (await recordedMember(version)).get('snap/db') ?? Buffer.alloc(0);
-  const content = bboltContent(whole);
-  const end = Math.max(...content.map((extent) => extent.end));
-  const bytes = whole.subarray(0, Math.max(end, highWaterBytes(whole)));
-  return { name: `db-${version}`, bytes: Buffer.from(bytes), content };
+  const bytes = withoutRoom(whole);
+  return { name: `db-${version}`, bytes, content: bboltContent(bytes) };
+}
+
+/** A bbolt file without the room for more behind its pages. */
+export function withoutRoom(whole: Buffer): Buffer {
+  const end = Math.max(...bboltContent(whole).map((extent) => extent.end));
+  return Buffer.from(whole.subarray(0, Math.max(end, highWaterBytes(whole))));
 }
 
 function highWaterBytes(bytes: Buffer): number {
