@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { asBuffer, EMPTY_BYTES } from '../../../base/bytes.js';
 import { encodeHeader } from '../../../base/http2/hpack.js';
+import type { Timer } from '../../../platform/clock.js';
 import type { CallConnection } from './http2-call.js';
 import { Http2Stream } from './http2-stream.js';
 import { MAX_HELD_BYTES } from './limits.js';
@@ -111,6 +112,9 @@ export class HttpExchange extends Http2Stream {
   /** What the body takes of the memory of the connection, octets. */
   #bodyBytes = 0;
   #onWritten: (() => void) | undefined;
+  /** Called when the rest of the request is in; set when its answer is out. */
+  #onRest: (() => void) | undefined;
+  #restTimer: Timer | undefined;
 
   constructor(
     id: number,
@@ -138,7 +142,7 @@ export class HttpExchange extends Http2Stream {
   }
 
   get isHolding(): boolean {
-    return this.request.readableLength >= BODY_BUFFER_BYTES;
+    return this.#onRest !== undefined || this.request.readableLength >= BODY_BUFFER_BYTES;
   }
 
   receive(bytes: Buffer, start: number, end: number): void {
@@ -152,7 +156,15 @@ export class HttpExchange extends Http2Stream {
   }
 
   receiveEnd(): void {
+    this.#onRest?.();
     if (!this.request.destroyed) this.request.push(null);
+  }
+
+  /** The answer is out: drops the rest of the request, and calls back when that has come. */
+  dropRest(onRest: () => void, timer: Timer): void {
+    this.#onRest = onRest;
+    this.#restTimer = timer;
+    this.request.destroy();
   }
 
   /** Sends the headers, unless they are on their way already. */
@@ -204,6 +216,7 @@ export class HttpExchange extends Http2Stream {
 
   close(): void {
     this.isClosed = true;
+    this.#restTimer?.cancel();
     this.#connection.writer.drop(this);
     this.request.destroy();
     this.response.destroy();

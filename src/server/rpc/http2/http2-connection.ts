@@ -25,6 +25,7 @@ import type { CallConnection } from './http2-call.js';
 import type { Http2Stream } from './http2-stream.js';
 import {
   CONNECTION_WINDOW_BYTES,
+  LATE_BODY_MILLIS,
   LINGER_MILLIS,
   MAX_HELD_BYTES,
   MAX_IDLE_FRAMES,
@@ -217,12 +218,29 @@ export class Http2Connection implements FrameSink, CallConnection {
       this.#ended = [];
       for (const stream of ended) {
         if (stream.isClosed) continue;
-        // The client need not send the rest of its request.
-        if (!stream.remoteEnded) this.#control.reset(stream.id, Http2Code.NoError);
-        this.#streams.delete(stream.id);
-        stream.close();
+        if (stream instanceof HttpExchange && !stream.remoteEnded) this.#awaitRest(stream);
+        else this.#closeAnswered(stream);
       }
     }
+  }
+
+  /**
+   * Leaves an HTTP client time to send what it began. Trap: a reset that comes together with the
+   * answer is a failed upload to curl.
+   */
+  #awaitRest(exchange: HttpExchange): void {
+    const timer = this.#core.clock.setTimer(LATE_BODY_MILLIS, () => {
+      this.#closeAnswered(exchange);
+      this.#endTurn();
+    });
+    exchange.dropRest(() => this.#closeAnswered(exchange), timer);
+  }
+
+  #closeAnswered(stream: Http2Stream): void {
+    // The client need not send the rest of its request.
+    if (!stream.remoteEnded) this.#control.reset(stream.id, Http2Code.NoError);
+    this.#streams.delete(stream.id);
+    stream.close();
   }
 
   #onData(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {

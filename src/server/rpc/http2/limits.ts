@@ -20,6 +20,8 @@ export const SOCKET_FULL_BYTES: number = 256 * 1024;
 export const SOCKET_CHOKED_BYTES: number = 1024 * 1024;
 /** How long a connection that we gave up may take to read our last words, ms. */
 export const LINGER_MILLIS = 1000;
+/** How long the rest of an HTTP request may come in after its answer, ms. */
+export const LATE_BODY_MILLIS = 250;
 
 /** The span over which the next two are counted, ms. */
 export const BUDGET_SPAN_MILLIS = 10_000;

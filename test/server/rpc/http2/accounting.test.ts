@@ -5,10 +5,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { FLAG_ACK, FrameType, Setting } from '../../../../src/base/http2/frames.js';
+import type { Clock } from '../../../../src/platform/clock.js';
 import { ManualClock } from '../../../../src/platform/manual-clock.js';
+import { nodeClock } from '../../../../src/platform/node-clock.js';
 import { HttpExchange } from '../../../../src/server/rpc/http2/http-exchange.js';
 import type { CallConnection } from '../../../../src/server/rpc/http2/http2-call.js';
-import { MAX_HELD_BYTES } from '../../../../src/server/rpc/http2/limits.js';
+import { LATE_BODY_MILLIS, MAX_HELD_BYTES } from '../../../../src/server/rpc/http2/limits.js';
 import { Outgoing } from '../../../../src/server/rpc/http2/outgoing.js';
 import { readRequestHead } from '../../../../src/server/rpc/http2/request-head.js';
 import { ResponseWriter } from '../../../../src/server/rpc/http2/response-writer.js';
@@ -263,6 +265,43 @@ describe('a response that is no call', () => {
     expect(client.answer(1)).toMatchObject({ isEnded: true });
     expect(client.answer(1).body).toHaveLength(262_144);
     expect(finished).toBe(true);
+  });
+});
+
+describe('the rest of a request that is answered', () => {
+  const POST = Buffer.of(0x83, 0x87, 0x84);
+
+  function answering(clock: Clock): RawPeer {
+    const transport = startTransport({ clock, http: (_request, response) => response.end('no') });
+    const accept = transport.accept.bind(transport);
+    transport.accept = (socket) => accept(Object.assign(socket, { encrypted: true }));
+    return new RawPeer(transport).open();
+  }
+
+  it('may come in, and its stream is not reset', async () => {
+    const client = answering(nodeClock);
+    await client.send(headers(1, POST)).settle();
+    expect(client.answer(1)).toMatchObject({ isEnded: true, resetCode: undefined });
+    await client.send(data(1, Buffer.alloc(1000), 0), data(1, Buffer.alloc(10))).settle();
+    client.send(data(1, Buffer.alloc(1)), headers(3, POST, 1));
+    await client.settle();
+    expect(client.answer(1).resetCode).toBeUndefined();
+    expect(client.answer(3)).toMatchObject({ isEnded: true, resetCode: undefined });
+  });
+
+  it('is cut off after a while', async () => {
+    const clock = new ManualClock();
+    const client = answering(clock);
+    await client.send(headers(1, POST)).settle();
+    clock.advance(LATE_BODY_MILLIS - 1);
+    await client.settle();
+    expect(client.answer(1).resetCode).toBeUndefined();
+    clock.advance(1);
+    await client.settle();
+    expect(client.answer(1).resetCode).toBe(0);
+    // With this clock a transport would never give up what is open.
+    client.socket.destroy();
+    await client.settle();
   });
 });
 
