@@ -344,6 +344,20 @@ describe.skipIf(sharedPath('fixtures') === undefined)('a data directory of a kil
     expect(await contents(await serve(directory))).toEqual(plain);
   });
 
+  it.each([
+    // Nothing, the first record alone, and a part of the one that says whose log it is.
+    [0, /nothing in .*wal tells whose log it is/],
+    [16, /nothing in .*wal tells whose log it is/],
+    [30, /unexpected EOF/],
+  ])('is refused, untouched, if %i bytes of its log are left', async (length, message) => {
+    const directory = await killedDirectory('v3.5.30');
+    const segment = join(directory, 'member/wal/0000000000000000-0000000000000000.wal');
+    const start = (await readFile(segment)).subarray(0, length);
+    await writeFile(segment, start);
+    await expectRefusal(directory, message);
+    expect(await readFile(segment)).toEqual(start);
+  });
+
   it.each<readonly [Bucket, string | Buffer, string | Buffer, RegExp]>([
     ['key', encodeRevisionKey(9000, 0), 'x', /bucket key, row 0{12}2328/],
     ['key', 'no revision', '', /cannot parse revision key/],
