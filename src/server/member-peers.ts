@@ -62,7 +62,7 @@ export class MemberPeers implements PeerReceiver {
       logger: options.logger,
       transport: this.transport,
       applied,
-      reportFailure: (to) => this.#sink?.reportSnapshot(to, false),
+      report: (to, succeeded) => this.#sink?.reportSnapshot(to, succeeded),
     });
     this.reset();
   }
@@ -81,6 +81,7 @@ export class MemberPeers implements PeerReceiver {
   stop(): Promise<void> {
     this.#startLook?.cancel();
     this.#sink = undefined;
+    this.#snapshots.stop();
     return this.transport.stop();
   }
 
@@ -111,6 +112,7 @@ export class MemberPeers implements PeerReceiver {
     if (type === ConfChangeType.RemoveNode) {
       this.transport.removePeer(nodeId);
       this.#heartbeats.delete(nodeId);
+      this.#snapshots.forget(nodeId);
     } else if (member === undefined) {
       return;
     } else if (type === ConfChangeType.UpdateNode) {
@@ -146,8 +148,7 @@ export class MemberPeers implements PeerReceiver {
   }
 
   reportSnapshot(id: bigint, succeeded: boolean): void {
-    this.#snapshots.sent(succeeded);
-    this.#sink?.reportSnapshot(id, succeeded);
+    this.#snapshots.sent(id, succeeded);
   }
 
   reportRemoved(): void {
