@@ -299,7 +299,10 @@ function withPermission(permissions: readonly Permission[], added: Permission): 
     result[first] = { ...found, permType: added.permType };
     return result;
   }
-  return [...result, added].sort((a, b) => Buffer.compare(a.key, b.key));
+  // Copies, lest a role keep the piece of the log that it was read from.
+  const { permType } = added;
+  const copy = { permType, key: Buffer.from(added.key), rangeEnd: Buffer.from(added.rangeEnd) };
+  return [...result, copy].sort((a, b) => Buffer.compare(a.key, b.key));
 }
 
 /** Trap: the order of strings in JavaScript is not that of their bytes in UTF-8. */
