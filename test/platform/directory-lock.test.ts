@@ -2,41 +2,21 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { acquireDirectoryLock, DirectoryLockedError } from '../../src/platform/directory-lock.js';
-import { makeTempDir, type TempDir, tempDir } from '../support/temp-dir.js';
+import { buildChildProgram, type ChildProgram } from '../support/child-program.js';
+import { tempDir } from '../support/temp-dir.js';
 
-let tools: TempDir;
-let program: string;
+let program: ChildProgram;
 
 beforeAll(async () => {
-  tools = await makeTempDir();
-  program = join(tools.path, 'taker.mjs');
-  const lockModule = join(import.meta.dirname, '../../src/platform/directory-lock.ts');
-  await build({
-    stdin: {
-      contents: `
-        import { acquireDirectoryLock } from ${JSON.stringify(lockModule)};
-        setInterval(() => {}, 1000);
-        process.on('disconnect', () => process.exit());
-        acquireDirectoryLock(process.argv[2]).then(
-          () => process.send('locked'),
-          (error) => process.send(error.name),
-        );`,
-      resolveDir: tools.path,
-    },
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile: program,
-  });
+  program = await buildChildProgram(join(import.meta.dirname, 'lock-taker.ts'));
 });
 
-afterAll(() => tools.remove());
+afterAll(() => program.remove());
 
 async function taker(directory: string): Promise<{ child: ChildProcess; outcome: unknown }> {
-  const child = fork(program, [directory]);
+  const child = fork(program.path, [directory]);
   onTestFinished(() => void child.kill('SIGKILL'));
   const [outcome] = await once(child, 'message');
   return { child, outcome };

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/platform/manual-clock.js';
 import { LmdbBackend } from '../../../src/storage/backend/lmdb.js';
-import { makeTempDir, type TempDir, tempDir } from '../../support/temp-dir.js';
+import { buildChildProgram, type ChildProgram } from '../../support/child-program.js';
+import { tempDir } from '../../support/temp-dir.js';
 import { KEPT_ROWS, rowKey } from './lmdb-child-rows.js';
 
 /** Opens what the child left and checks that it is the state of one moment; returns which. */
@@ -30,29 +30,11 @@ async function checkRows(directory: string, valueBytes: number): Promise<number>
 }
 
 describe('LmdbBackend in a process that dies', () => {
-  let bundle: TempDir;
-  let script: string;
+  let program: ChildProgram;
   const children: ChildProcess[] = [];
 
   beforeAll(async () => {
-    bundle = await makeTempDir();
-    script = join(bundle.path, 'child.mjs');
-    const lmdb = import.meta.resolve('lmdb');
-    await build({
-      entryPoints: [join(import.meta.dirname, 'lmdb-child.ts')],
-      outfile: script,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      plugins: [
-        {
-          name: 'native-module',
-          setup: (plugin) => {
-            plugin.onResolve({ filter: /^lmdb$/ }, () => ({ path: lmdb, external: true }));
-          },
-        },
-      ],
-    });
+    program = await buildChildProgram(join(import.meta.dirname, 'lmdb-child.ts'));
   });
 
   afterEach(() => {
@@ -61,7 +43,7 @@ describe('LmdbBackend in a process that dies', () => {
     }
   });
 
-  afterAll(() => bundle.remove());
+  afterAll(() => program.remove());
 
   const run = (
     command: string,
@@ -81,7 +63,7 @@ describe('LmdbBackend in a process that dies', () => {
     let before = 0;
     let defragmentations = 0;
     for (let round = 0; round < rounds; round++) {
-      const { child, lines } = run(process.execPath, [script, directory, '300', ...mode]);
+      const { child, lines } = run(process.execPath, [program.path, directory, '300', ...mode]);
       let durable = before;
       for await (const line of lines) {
         const [word, number] = line.split(' ');
@@ -123,7 +105,7 @@ describe('LmdbBackend in a process that dies', () => {
         '-c',
         limited,
         process.execPath,
-        script,
+        program.path,
         directory,
         '5000',
       ]);
