@@ -1,6 +1,7 @@
 import { type KeyText, keyText } from '../../base/bytes.js';
 import type { Logger } from '../../base/logger.js';
 import type { Clock } from '../../platform/clock.js';
+import { DecodeError } from '../../proto/decode-error.js';
 import { KeyValue } from '../../proto/gen/mvccpb/kv.js';
 import type { Backend } from '../backend/backend.js';
 import { readCompactionMarks } from './compaction-marks.js';
@@ -36,9 +37,13 @@ export class StateRestorer {
     this.#logger = logger;
   }
 
-  /** @throws DecodeError if a row is not a KeyValue */
+  /** @throws DecodeError that names the row if it is not a KeyValue */
   add(rowKey: Buffer, value: Buffer): void {
-    restoreRow(this.#state, this.#leases, rowKey, value, this.#logger);
+    try {
+      restoreRow(this.#state, this.#leases, rowKey, value, this.#logger);
+    } catch (error) {
+      throw error instanceof DecodeError ? damagedRow(rowKey, error) : error;
+    }
     this.#lastRow = rowKey;
   }
 
@@ -84,6 +89,12 @@ export async function restoreState(
     start = encodeRevisionKey(mainRevisionOf(last), subRevisionOf(last) + 1);
     await new Promise<void>((resolve) => clock.defer(resolve));
   }
+}
+
+function damagedRow(rowKey: Buffer, { reason, offset }: DecodeError): DecodeError {
+  const revision = `${mainRevisionOf(rowKey)}/${subRevisionOf(rowKey)}`;
+  const told = `the row of revision ${revision} in the bucket key can't be read: ${reason}`;
+  return new DecodeError(told, offset);
 }
 
 function restoreRow(

@@ -438,11 +438,13 @@ describe('opening', () => {
     expect(progress).toEqual([2000, 2001]);
   });
 
-  it('refuses a row that is no KeyValue', async () => {
+  it('refuses a row that is no KeyValue, and says which', async () => {
     const first = await open();
     first.backend.put('key', encodeRevisionKey(2, 0), Buffer.from([0x0a, 0x7f]));
     await first.close();
-    await expect(openTestStore({ disk: first.backend.disk })).rejects.toThrow('truncated');
+    await expect(openTestStore({ disk: first.backend.disk })).rejects.toThrow(
+      /the row of revision 2\/0 in the bucket key can't be read: .*truncated/,
+    );
   });
 
   it('goes over to contents that replace those of its backend', async () => {
