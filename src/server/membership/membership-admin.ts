@@ -136,57 +136,62 @@ export class MembershipAdmin {
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<readonly Member[]> {
-    const { metrics } = this.#options;
+    const { clock, cluster, requestTimeoutMillis } = this.#member;
+    const deadline = clock.monotonicMillis() + requestTimeoutMillis;
+    for (;;) {
+      const promoted = await this.#promoteAsLeader(id);
+      if (promoted !== undefined) return promoted;
+      if (signal.aborted) throw etcdError('Canceled');
+      const { leaderId } = this.#member;
+      const leader = leaderId === cluster.localMemberId ? undefined : cluster.member(leaderId);
+      const remaining = deadline - clock.monotonicMillis();
+      if (remaining <= 0) throw etcdError(leader === undefined ? 'NoLeader' : 'Timeout');
+      const answer =
+        leader && (await this.#askLeader(leader.peerUrls, id, authorization, remaining));
+      if (answer !== undefined) return answer;
+      // Trap: a leader that has just heard of another says so before it counts as none: without a
+      // pause it would ask itself time and again, and nothing else would have its turn.
+      await this.#pause(FORWARD_RETRY_MILLIS);
+    }
+  }
+
+  /** Undefined: this member does not lead. */
+  async #promoteAsLeader(id: bigint): Promise<readonly Member[] | undefined> {
+    const { metrics, isStrict } = this.#options;
+    const member = this.#member;
+    if (!member.isLeader) return undefined;
     try {
-      const members = await this.#promoteAsLeader(id);
+      await member.whenApplied(APPLY_TIMEOUT_MILLIS);
+      const refusal =
+        refusalOfReadiness(member.raftStatus(), id) ??
+        (isStrict ? refusalToPromoteMember(member.cluster.members()) : undefined);
+      if (refusal !== undefined) throw refusal;
+      const members = await member.changeMembership({
+        type: ConfChangeType.AddNode,
+        nodeId: id,
+        context: promotionContext(id),
+      });
       (metrics?.promoted ?? silentCounter).inc();
       return members;
     } catch (error) {
-      if (isEtcdError(error, 'NotLeader')) return this.#askLeader(id, authorization, signal);
+      if (isEtcdError(error, 'NotLeader')) return undefined;
       metrics?.notPromoted(error instanceof Error ? error.message : String(error));
       throw error;
     }
   }
 
-  /** @throws EtcdError NotLeader */
-  async #promoteAsLeader(id: bigint): Promise<readonly Member[]> {
-    const member = this.#member;
-    if (!member.isLeader) throw etcdError('NotLeader');
-    await member.whenApplied(APPLY_TIMEOUT_MILLIS);
-    const refusal =
-      refusalOfReadiness(member.raftStatus(), id) ??
-      (this.#options.isStrict ? refusalToPromoteMember(member.cluster.members()) : undefined);
-    if (refusal !== undefined) throw refusal;
-    return member.changeMembership({
-      type: ConfChangeType.AddNode,
-      nodeId: id,
-      context: promotionContext(id),
-    });
-  }
-
+  /** Undefined: it could not be reached or leads no longer; the next one may answer. */
   async #askLeader(
+    peerUrls: readonly string[],
     id: bigint,
     authorization: string | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly Member[]> {
-    const { clock, cluster, calls, requestTimeoutMillis } = this.#member;
-    const deadline = clock.monotonicMillis() + requestTimeoutMillis;
-    for (;;) {
-      if (signal.aborted) throw etcdError('Canceled');
-      const leader = cluster.member(this.#member.leaderId);
-      const remaining = deadline - clock.monotonicMillis();
-      if (remaining <= 0) throw etcdError(leader === undefined ? 'NoLeader' : 'Timeout');
-      // It may be this one by now.
-      if (this.#member.isLeader) return this.promote(id, authorization, signal);
-      try {
-        if (leader !== undefined) {
-          return await calls.promote(leader.peerUrls, id, authorization, remaining);
-        }
-      } catch (error) {
-        // Else it could not be reached or leads no longer; the next one may.
-        if (error instanceof EtcdError && FINAL_REFUSALS.includes(error.reason)) throw error;
-      }
-      await this.#pause(FORWARD_RETRY_MILLIS);
+    timeoutMillis: number,
+  ): Promise<readonly Member[] | undefined> {
+    try {
+      return await this.#member.calls.promote(peerUrls, id, authorization, timeoutMillis);
+    } catch (error) {
+      if (error instanceof EtcdError && FINAL_REFUSALS.includes(error.reason)) throw error;
+      return undefined;
     }
   }
 

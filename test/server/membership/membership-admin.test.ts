@@ -222,6 +222,24 @@ describe('MembershipAdmin', () => {
       expect(await noLeader).toBe('etcdserver: no leader');
     });
 
+    it('lets others have their turn while it hears that it leads and that it does not', async () => {
+      const { admin, clock, local, changes } = setUp();
+      const { raftStatus } = local;
+      let asked = 0;
+      local.raftStatus = () => {
+        // A loop without a pause would otherwise never end.
+        if (++asked > 1000) throw new Error('asked all the time');
+        return { id: 1n, progress: new Map() } as unknown as RaftStatus;
+      };
+      const promoted = failure(admin.promote(9n, undefined, NEVER));
+      await pass(clock, 200);
+      expect(asked).toBeLessThan(6);
+      local.raftStatus = raftStatus;
+      await pass(clock, 100);
+      expect(await promoted).toBe('ok');
+      expect(changes).toHaveLength(1);
+    });
+
     it('ends with the call', async () => {
       const { admin, clock } = setUp({ leader: 0n });
       const controller = new AbortController();
