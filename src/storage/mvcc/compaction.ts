@@ -1,9 +1,11 @@
 import { type KeyText, keyText } from '../../base/bytes.js';
+import { formatGoMillis, humanizeBytes } from '../../base/go-format.js';
+import type { Logger } from '../../base/logger.js';
 import type { Clock, Timer } from '../../platform/clock.js';
 import { etcdError } from '../../proto/errors.js';
 import { keyOf } from '../../proto/hot/key-value.js';
 import { markFinished } from './compaction-marks.js';
-import { type CompactionHashes, KeyValueHasher } from './kv-hasher.js';
+import { type CompactionHashes, type KeyValueHash, KeyValueHasher } from './kv-hasher.js';
 import type { MvccMetrics } from './metrics.js';
 import {
   encodeMainRevision,
@@ -29,6 +31,7 @@ export interface CompactionLimits {
 export interface CompactionContext extends CompactionLimits {
   readonly state: MvccState;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly metrics: MvccMetrics;
   readonly hashes: CompactionHashes;
   /** Called once with a failure of the backend, after which no job runs any more. */
@@ -113,11 +116,30 @@ export class CompactionQueue {
     const started = clock.monotonicMillis();
     const hasher = await this.#compactIndex(job);
     metrics.indexCompactionMillis.observe(clock.monotonicMillis() - started);
-    await this.#compactRows(job, hasher);
+    const deleted = await this.#compactRows(job, hasher);
+    const { result } = hasher;
     if (job.isPreviousFinished) {
-      hashes.store(hasher.result);
+      hashes.store(result);
     }
-    metrics.compactionTotalMillis.observe(clock.monotonicMillis() - started);
+    const took = clock.monotonicMillis() - started;
+    metrics.compactionTotalMillis.observe(took);
+    this.#tell(result, deleted, took);
+  }
+
+  /** Operators wait for this line (reference: server 3.3). */
+  #tell({ revision, hash }: KeyValueHash, deleted: number, millis: number): void {
+    const { logger, state } = this.#context;
+    const { allocated, inUse } = state.backend.size();
+    logger.info('finished scheduled compaction', {
+      'compact-revision': revision,
+      took: formatGoMillis(millis),
+      'number-of-keys-compacted': deleted,
+      hash,
+      'current-db-size-bytes': allocated,
+      'current-db-size': humanizeBytes(allocated),
+      'current-db-size-in-use-bytes': inUse,
+      'current-db-size-in-use': humanizeBytes(inUse),
+    });
   }
 
   async #compactIndex(job: CompactionJob): Promise<KeyValueHasher> {
@@ -139,21 +161,24 @@ export class CompactionQueue {
     return new KeyValueHasher(job.previousRevision, job.revision, anyRetained ? isKept : undefined);
   }
 
-  async #compactRows(job: CompactionJob, hasher: KeyValueHasher): Promise<void> {
+  /** The result is how many rows were deleted. */
+  async #compactRows(job: CompactionJob, hasher: KeyValueHasher): Promise<number> {
     const { state, clock, metrics } = this.#context;
     const batchLimit = this.#context.compactionBatchLimit || DEFAULT_COMPACTION_BATCH_LIMIT;
     const end = encodeMainRevision(job.revision + 1);
     let start = encodeRevisionKey(0, 0);
+    let deleted = 0;
     for (;;) {
       this.#requireRunning();
       const began = clock.monotonicMillis();
-      const last = this.#compactBatch(start, end, batchLimit, hasher);
+      const { last, deletedRows } = this.#compactBatch(start, end, batchLimit, hasher);
+      deleted += deletedRows;
       if (last === undefined) {
         markFinished(state.backend, job.revision);
       }
       metrics.compactionPauseMillis.observe(clock.monotonicMillis() - began);
       if (last === undefined) {
-        return;
+        return deleted;
       }
       start = encodeRevisionKey(mainRevisionOf(last), subRevisionOf(last) + 1);
       await state.backend.commit();
@@ -161,26 +186,26 @@ export class CompactionQueue {
     }
   }
 
-  /** Returns the last row's key of a full batch, undefined after the last batch. */
+  /** `last` is the last row's key of a full batch, undefined after the last batch. */
   #compactBatch(
     start: Buffer,
     end: Buffer,
     limit: number,
     hasher: KeyValueHasher,
-  ): Buffer | undefined {
+  ): { readonly last: Buffer | undefined; readonly deletedRows: number } {
     const { state, metrics } = this.#context;
     const rows = [...state.backend.range('key', start, end, limit)];
-    let deleted = 0;
+    let deletedRows = 0;
     for (const [key, value] of rows) {
       const main = mainRevisionOf(key);
       if (!state.index.contains(keyText(keyOf(value)), main, subRevisionOf(key))) {
         state.backend.delete('key', key);
-        deleted++;
+        deletedRows++;
       }
       hasher.add(key, value);
     }
-    metrics.compactedRows.inc(deleted);
-    return rows.length < limit ? undefined : rows.at(-1)?.[0];
+    metrics.compactedRows.inc(deletedRows);
+    return { last: rows.length < limit ? undefined : rows.at(-1)?.[0], deletedRows };
   }
 
   #requireRunning(): void {

@@ -251,10 +251,11 @@ export class MvccStore implements MvccHistory {
   }
 
   #newQueue(): CompactionQueue {
-    const { clock, onFatal, compactionBatchLimit, compactionSleepMillis } = this.#options;
+    const { clock, logger, onFatal, compactionBatchLimit, compactionSleepMillis } = this.#options;
     return new CompactionQueue({
       state: this.#state,
       clock,
+      logger,
       onFatal,
       metrics: this.#metrics,
       hashes: this.#hashes,

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { keyText } from '../../../src/base/bytes.js';
+import { type LogFields, silentLogger } from '../../../src/base/logger.js';
 import { etcdError } from '../../../src/proto/errors.js';
 import { KeyValue } from '../../../src/proto/gen/mvccpb/kv.js';
 import { snapshotRows } from '../../../src/storage/backend/row-source.js';
@@ -236,6 +237,30 @@ describe('compact', () => {
     const { store } = await first.restart();
     expect(store.currentRevision).toBe(5);
     expect(get(store, 'foo')).toEqual([]);
+  });
+
+  it('says what a compaction did', async () => {
+    const lines: unknown[] = [];
+    const info = (message: string, fields?: LogFields) => lines.push([message, fields]);
+    const { store } = await open({ logger: { ...silentLogger, info } });
+    for (let count = 0; count < 10; count++) put(store, 'k', `${count}`);
+    await store.compact(8);
+    const { hash } = await store.hashKeyValues(8);
+    expect(lines).toEqual([
+      [
+        'finished scheduled compaction',
+        {
+          'compact-revision': 8,
+          took: expect.stringMatching(/^[\d.]+(µs|ms|s)$/),
+          'number-of-keys-compacted': 6,
+          hash,
+          'current-db-size-bytes': expect.any(Number),
+          'current-db-size': expect.stringMatching(/B$/),
+          'current-db-size-in-use-bytes': expect.any(Number),
+          'current-db-size-in-use': expect.stringMatching(/B$/),
+        },
+      ],
+    ]);
   });
 
   it('M17: goes on with a compaction that was scheduled before a restart', async () => {
