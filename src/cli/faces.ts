@@ -33,8 +33,12 @@ export type Section = (typeof SECTIONS)[number];
 /** What a face shows and accepts beyond its commands. */
 export interface FaceDescription {
   readonly summary: string;
-  /** Flags that every command of the face takes; help pages hide them. */
+  /** Flags that every command of the face takes. */
   readonly globalFlags: Flags;
+  /** Help pages list the global flags; otherwise the command `options` does. */
+  readonly listsGlobalFlags?: boolean;
+  /** Help pages have no description. */
+  readonly helpIsUsage?: boolean;
   /** The command or group of etcdkit that the face stands for; undefined: it has many. */
   readonly root?: string;
   /** Command lines are read by Go's flag package, not by cobra. */
@@ -57,10 +61,13 @@ export const FACES: Readonly<Record<Face, FaceDescription>> = {
   etcdutl: {
     summary: 'An administrative command line tool for etcd3.',
     globalFlags: UTILITY_GLOBAL_FLAGS,
+    listsGlobalFlags: true,
+    helpIsUsage: true,
   },
   'etcd-dump-logs': {
     summary: 'Prints the entries of a write-ahead log.',
     globalFlags: DUMP_LOGS_GLOBAL_FLAGS,
+    listsGlobalFlags: true,
     root: 'dump-logs',
     hasGoFlags: true,
     logsLikeGo: true,
@@ -68,6 +75,7 @@ export const FACES: Readonly<Record<Face, FaceDescription>> = {
   'etcd-dump-db': {
     summary: 'etcd-dump-db inspects etcd db files.',
     globalFlags: DUMP_DB_GLOBAL_FLAGS,
+    listsGlobalFlags: true,
     root: 'dump-db',
     logsLikeGo: true,
     repeatsErrors: true,

@@ -8,9 +8,12 @@ const MIN_NAME_WIDTH = 11;
 
 /** The help page of a command or group: description and usage (reference: cli 8.3). */
 export function helpPage(face: Face, found: FoundCommand, commands: ManifestCommands): string {
+  const usage = usagePage(face, found, commands);
+  if (FACES[face].helpIsUsage) return usage;
   const { description, summary } = describe(face, found, commands);
-  const text = (description ?? summary).trimEnd();
-  return `${text}\n\n${usagePage(face, found, commands)}`;
+  const page = `${(description ?? summary).trimEnd()}\n\n${usage}`;
+  if (FACES[face].listsGlobalFlags) return page;
+  return `${page}Use "${face} options" for a list of global command-line options (applies to all commands).\n`;
 }
 
 /** What parse errors print: how the command is used, without its description. */
@@ -29,11 +32,6 @@ export function usagePage(face: Face, found: FoundCommand, commands: ManifestCom
   if (inherited.length > 0) parts.push('\nGlobal Flags:\n', flagUsages(inherited));
   if (children.length > 0) {
     parts.push(`\nUse "${path} [command] --help" for more information about a command.\n`);
-  }
-  if (FACES[face].root === undefined) {
-    parts.push(
-      `\nUse "${face} options" for a list of global command-line options (applies to all commands).\n`,
-    );
   }
   return parts.join('');
 }
@@ -106,7 +104,8 @@ function describe(face: Face, found: FoundCommand, commands: ManifestCommands): 
       flags: [...own, help, ...globals],
     };
   }
-  const group = found.path.length === 1 ? undefined : GROUPS[node.name];
+  const isRoot = found.path.length === 1;
+  const group = isRoot ? undefined : GROUPS[node.name];
   const own = Object.entries(group?.flags ?? {}).map(([name, flag]) => ({
     ...helpFlag(name, flag),
     inherited: false,
@@ -115,14 +114,14 @@ function describe(face: Face, found: FoundCommand, commands: ManifestCommands): 
     summary: group?.summary ?? FACES[face].summary,
     description: undefined,
     usage: group?.usage ?? '',
-    flags: [...own, help, ...globals],
+    flags: [...own, { ...help, hidden: isRoot && face === 'etcdctl' }, ...globals],
   };
 }
 
-/** A face of one command has no `options` to list its global flags, so help pages do. */
+/** A face without `options` lists its global flags in its help pages. */
 function shownGlobals(face: Face, found: FoundCommand): HelpFlag[] {
-  const { root, globalFlags } = FACES[face];
-  if (root === undefined) return [];
+  const { listsGlobalFlags, globalFlags } = FACES[face];
+  if (!listsGlobalFlags) return [];
   const inherited = found.path.length > 1;
   return Object.entries(globalFlags).map(([name, flag]) => ({
     ...helpFlag(name, flag),
@@ -144,13 +143,19 @@ function childList(
 ): string {
   const width = Math.max(MIN_NAME_WIDTH, ...children.map((child) => child.name.length));
   const line = (child: CommandNode) =>
-    `  ${child.name.padEnd(width)} ${named(childInfo(child, commands).summary, face)}\n`;
-  if (found.path.length > 1 || FACES[face].root !== undefined)
+    `  ${child.name.padEnd(width)} ${named(childInfo(child, commands).summary, face)}${hint(face, child)}\n`;
+  if (found.path.length > 1 || FACES[face].listsGlobalFlags)
     return `\nAvailable Commands:\n${children.map(line).join('')}`;
   return SECTIONS.map((section) => {
     const members = children.filter((child) => childInfo(child, commands).section === section);
     return members.length === 0 ? '' : `\n${section}\n${members.map(line).join('')}`;
   }).join('');
+}
+
+/** What etcdctl's list of commands adds to most groups. */
+function hint(face: Face, child: CommandNode): string {
+  const isPlain = face !== 'etcdctl' || child.children.size === 0 || child.name === 'snapshot';
+  return isPlain ? '' : `. Use \`${face} ${child.name} --help\` to see subcommands`;
 }
 
 /** oclif's way to speak of the program's name in a text. */

@@ -7,7 +7,8 @@ import { LineReader } from '../cli/line-reader.js';
 /** `put` (reference: cli 4.1). */
 export default class Put extends ClientCommand<typeof PUT_FLAGS> {
   static override summary = 'Puts the given key into the store';
-  static override description = `Puts the given key into the store.
+  static override description = `
+Puts the given key into the store.
 
 When <value> begins with '-', <value> is interpreted as a flag.
 Insert '--' for workaround:

@@ -33,9 +33,11 @@ describe('help', () => {
     expect(stdout).toMatch(
       /^A simple command line client for etcd3\.\n\nUsage:\n {2}etcdctl \[command\]\n\nKey-value commands\n/,
     );
-    expect(stdout).toContain('\n  lease       Lease related commands\n');
+    expect(stdout).toContain(
+      '\n  lease       Lease related commands. Use `etcdctl lease --help` to see subcommands\n',
+    );
     expect(stdout).toMatch(
-      /\nUse "etcdctl options" for a list of global command-line options \(applies to all commands\)\.\n$/,
+      /\n\nUse "etcdctl \[command\] --help" for more information about a command\.\nUse "etcdctl options" for a list of global command-line options \(applies to all commands\)\.\n$/,
     );
     expect(stderr).toBe('');
     expect(exitCode).toBe(0);
@@ -65,9 +67,26 @@ Flags:
 
 Global Flags:
       --cluster   use all endpoints from the cluster member list
-
 Use "etcdctl options" for a list of global command-line options (applies to all commands).
 `);
+  });
+
+  it('of etcdutl is the usage alone, with the global flags', async () => {
+    const { stdout } = await output('etcdutl', 'hashkv', '--help');
+    expect(stdout).toBe(`Usage:
+  etcdutl hashkv <filename> [flags]
+
+Flags:
+  -h, --help      help for hashkv
+      --rev int   maximum revision to hash (default: latest revision)
+
+Global Flags:
+      --timeout duration   time to wait to obtain a file lock on db file, 0 to wait indefinitely (files are read without a lock) (default 10s)
+  -w, --write-out string   set the output format (fields, json, protobuf, simple, table) (default "simple")
+`);
+    expect((await output('etcdutl')).stdout).toMatch(
+      /^Usage:\n {2}etcdutl \[command\]\n\nAvailable Commands:\n {2}defrag /,
+    );
   });
 
   it('of an unknown topic is no failure', async () => {
@@ -100,8 +119,6 @@ Usage:
 
 Flags:
   -h, --help   help for list
-
-Use "etcdctl options" for a list of global command-line options (applies to all commands).
 
 `);
     expect(exitCode).toBe(1);
