@@ -25,6 +25,7 @@ import { Cluster } from '../membership/cluster.js';
 import type { Member } from '../membership/member.js';
 import type { PeerCalls } from '../peer/peer-calls.js';
 import type { CreatePeerTransport } from '../peer/peer-transport.js';
+import { raftLogger } from '../raft-loop/raft-logger.js';
 import { StorageVersion } from '../storage-version.js';
 import { WatchHub, type WatchMetrics } from '../watch/watch-hub.js';
 import type { MemberPlan } from './bootstrap-options.js';
@@ -471,7 +472,7 @@ function newNode(options: OpenMemberOptions, id: bigint, storage: MemoryStorage)
     heartbeatTick: 1,
     storage,
     random,
-    logger: logger.named('raft').at('raft/raft.ts'),
+    logger: raftLogger(logger),
     asyncStorageWrites: true,
     maxSizePerMessage: MAX_MESSAGE_BYTES,
     maxInflightMessages: MAX_INFLIGHT_MESSAGES,
