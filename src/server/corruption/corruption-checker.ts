@@ -111,13 +111,13 @@ export class CorruptionChecker {
     const hashes = this.#member.store.compactionHashes
       .filter(({ revision }) => revision > this.#checkedRevision)
       .sort((left, right) => right.revision - left.revision);
+    let checked = 0;
     for (const own of hashes) {
+      checked++;
       const peers = await this.#askAll(own.revision);
-      if (peers.length > 0 && (await this.#settleCompaction(own, peers))) return;
+      if (peers.length > 0 && (await this.#settleCompaction(own, peers))) break;
     }
-    this.#logger.info('finished compaction hash check', {
-      'number-of-hashes-checked': hashes.length,
-    });
+    this.#logger.info('finished compaction hash check', { 'number-of-hashes-checked': checked });
   }
 
   /** @returns whether older compactions need no look any more */

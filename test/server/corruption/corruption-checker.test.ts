@@ -117,6 +117,7 @@ describe('the checks of a leader', () => {
       await catchUp(members);
       await checker.compactHashCheck();
       expect(logger.has('successfully checked hash on whole cluster')).toBe(true);
+      expect(logger.has('finished compaction hash check')).toBe(true);
       damage(leader);
       await compact(leader, 51);
       await catchUp(members);
