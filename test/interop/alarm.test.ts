@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { hasRealEtcd } from '../support/real-etcd.js';
-import { compareInvocation, describeInvocations, openWorlds, startServers } from './compare.js';
+import {
+  compareInvocation,
+  describeInvocations,
+  isComparable,
+  openWorlds,
+  startServers,
+} from './compare.js';
 import { ALARM, QUOTA } from './invocations/alarm.js';
 
 describeInvocations('under an alarm', ALARM);
 
-describe.skipIf(!hasRealEtcd)('under a quota', () => {
+describe.skipIf(!isComparable)('under a quota', () => {
   let servers: Awaited<ReturnType<typeof startServers>>;
   let worlds: ReturnType<typeof openWorlds>;
 

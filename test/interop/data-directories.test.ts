@@ -14,6 +14,7 @@ import {
   type RealEtcdOptions,
   startRealEtcd,
 } from '../support/real-etcd.js';
+import { realVersion } from '../support/real-programs.js';
 import { runBinary } from '../support/run-binary.js';
 import { tempDir } from '../support/temp-dir.js';
 
@@ -99,7 +100,7 @@ describe.skipIf(!hasRealEtcd)('data directories between a real etcd and us', () 
     await exportData(exported, exportedAgain, '--target-version=3.4');
     const fourth = await real(exportedAgain, { flags });
     await expectSame(fourth.endpoint, last);
-    expect(fourth.ctl(['endpoint', 'status']).toString()).toContain('3.4');
+    expect(fourth.ctl(['endpoint', 'status']).toString()).toContain(realVersion);
   });
 
   it('with authentication enabled on the way', async () => {

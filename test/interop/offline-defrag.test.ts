@@ -1,14 +1,16 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Client } from '../../src/client/client.js';
 import Defrag from '../../src/commands/defrag.js';
 import { lockFile } from '../../src/platform/file-lock.js';
 import { startEtcdProcess } from '../support/etcd-process.js';
 import { hasRealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import { REAL_ENVIRONMENT, REAL_FILES_PROGRAM } from '../support/real-programs.js';
 import { runBinary } from '../support/run-binary.js';
 import { runCommand } from '../support/run-command.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -78,7 +80,12 @@ describe.skipIf(!hasRealEtcd)('defrag of the directory of a real etcd', () => {
       // bbolt itself checks the whole tree, with pages of ours and pages of its own.
       const snapshot = join(await tempDir(), 'after.db');
       second.ctl(['snapshot', 'save', snapshot]);
-      expect(second.ctl(['snapshot', 'status', snapshot]).toString()).toMatch(/^[0-9a-f]+, \d+/);
+      const checked = await promisify(execFile)(
+        REAL_FILES_PROGRAM,
+        ['snapshot', 'status', snapshot],
+        { env: REAL_ENVIRONMENT },
+      );
+      expect(checked.stdout).toMatch(/^[0-9a-f]+, \d+/);
     } finally {
       await second.stop();
     }

@@ -8,6 +8,8 @@ import { createGunzip } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { PutRequest } from '../../src/proto/gen/etcdserverpb/rpc.js';
+import { ConfChange } from '../../src/proto/gen/raftpb/raft.js';
+import type { Entry } from '../../src/raft/types.js';
 import { readWal, WAL_BEGINNING } from '../../src/storage/wal/reader.js';
 import { startEtcd } from '../../src/testing.js';
 import {
@@ -20,6 +22,12 @@ import {
 } from '../support/etcd-contents.js';
 import { freePort } from '../support/loopback.js';
 import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import {
+  isRealBefore,
+  isRealSince,
+  REAL_ENVIRONMENT,
+  REAL_FILES_PROGRAM,
+} from '../support/real-programs.js';
 import { runBinary } from '../support/run-binary.js';
 import { sharedPath } from '../support/shared.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -35,6 +43,9 @@ const ROOT = { user: 'root', password: 'rootpw' };
 const ALICE = { user: 'alice', password: 'alicepw' };
 const ALL = Buffer.of(0);
 
+/** 3.6 alone refuses the database of a cluster of 3.7, also that of a real etcd. */
+const refusesOurs = isRealSince(6) && isRealBefore(7);
+
 const hasFixtures = sharedPath('fixtures') !== undefined;
 
 interface Outcome {
@@ -43,8 +54,8 @@ interface Outcome {
 }
 
 async function realRestore(argv: readonly string[]): Promise<Outcome> {
-  const env = { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' };
-  return run('/usr/bin/etcdctl', ['snapshot', 'restore', ...argv], { env }).then(
+  const options = { env: REAL_ENVIRONMENT };
+  return run(REAL_FILES_PROGRAM, ['snapshot', 'restore', ...argv], options).then(
     ({ stderr }) => ({ exitCode: 0, stderr }),
     ({ code, stderr }: { code: number; stderr: string }) => ({ exitCode: code, stderr }),
   );
@@ -192,6 +203,15 @@ async function threeMembers() {
   }));
 }
 
+/** Changes of members as the releases before 3.7 write them; that one leaves an id of 0 out. */
+function inOneForm(entries: readonly Entry[]): Entry[] {
+  return entries.map((entry) => {
+    const change = ConfChange.decode(entry.data);
+    const data = ConfChange.encode({ ...change, id: change.id ?? 0n }).finish();
+    return { ...entry, data: Buffer.from(data) };
+  });
+}
+
 describe.skipIf(!hasRealEtcd || !hasFixtures)('the members of a restored cluster', () => {
   it.each(VERSIONS)(
     'have the log and the snapshot that etcdctl gives them (%s)',
@@ -216,12 +236,14 @@ describe.skipIf(!hasRealEtcd || !hasFixtures)('the members of a restored cluster
             join(made, 'member/wal'),
             WAL_BEGINNING,
           );
-          expect({ metadata, entries, hardState }).toEqual({
+          expect({ metadata, entries: inOneForm(entries), hardState }).toEqual({
             metadata: expected.metadata,
-            entries: expected.entries,
+            entries: inOneForm(expected.entries),
             hardState: expected.hardState,
           });
-          expect((await readFile(join(made, 'member/snap', snapName))).equals(snap)).toBe(true);
+          const snapshot = await readFile(join(made, 'member/snap', snapName));
+          // Since 3.6 its members stand in an order that is another one each time.
+          if (isRealBefore(6)) expect(snapshot.equals(snap)).toBe(true);
           expect(await readdir(join(made, 'member/wal'))).toEqual(
             await readdir(join(theirs, 'member/wal')),
           );
@@ -230,7 +252,7 @@ describe.skipIf(!hasRealEtcd || !hasFixtures)('the members of a restored cluster
     },
   );
 
-  it('are served by three real etcds as one cluster', async () => {
+  it.skipIf(refusesOurs)('are served by three real etcds as one cluster', async () => {
     const directory = await tempDir();
     const source = await startEtcd({ storage: 'disk' });
     onTestFinished(() => source.stop());
@@ -424,51 +446,55 @@ async function fillWithMany(endpoint: string): Promise<void> {
 }
 
 describe.skipIf(!hasRealEtcd)('200,000 keys with leases, users and a compaction', () => {
-  it('go from us to a real etcd, live there, and come back', { timeout: 180_000 }, async () => {
-    const directory = await tempDir();
-    const flags = [`--max-txn-ops=${KEYS_PER_TXN}`];
-    const source = await startEtcd({ storage: 'disk', flags });
-    onTestFinished(() => source.stop());
-    await fillWithMany(source.endpoint);
-    const before = await contentsOf(source.endpoint, ROOT);
-    expect(before.keys.length).toBeGreaterThan(MANY_KEYS * 0.9);
-    const path = join(directory, 'ours.db');
-    const user = `--user=root:${ROOT.password}`;
-    const save = (endpoint: string, to: string) =>
-      runBinary('etcdctl', [`--endpoints=${endpoint}`, user, 'snapshot', 'save', to]);
-    expect((await save(source.endpoint, path)).exitCode).toBe(0);
-    await source.stop();
-    const env = { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' };
-    const status = await run('/usr/bin/etcdctl', ['snapshot', 'status', path, '-wjson'], { env });
-    expect(JSON.parse(status.stdout)).toMatchObject({ revision: before.revision });
+  it.skipIf(refusesOurs)(
+    'go from us to a real etcd, live there, and come back',
+    { timeout: 180_000 },
+    async () => {
+      const directory = await tempDir();
+      const flags = [`--max-txn-ops=${KEYS_PER_TXN}`];
+      const source = await startEtcd({ storage: 'disk', flags });
+      onTestFinished(() => source.stop());
+      await fillWithMany(source.endpoint);
+      const before = await contentsOf(source.endpoint, ROOT);
+      expect(before.keys.length).toBeGreaterThan(MANY_KEYS * 0.9);
+      const path = join(directory, 'ours.db');
+      const user = `--user=root:${ROOT.password}`;
+      const save = (endpoint: string, to: string) =>
+        runBinary('etcdctl', [`--endpoints=${endpoint}`, user, 'snapshot', 'save', to]);
+      expect((await save(source.endpoint, path)).exitCode).toBe(0);
+      await source.stop();
+      const question = ['snapshot', 'status', path, '-wjson'];
+      const status = await run(REAL_FILES_PROGRAM, question, { env: REAL_ENVIRONMENT });
+      expect(JSON.parse(status.stdout)).toMatchObject({ revision: before.revision });
 
-    const dataDir = join(directory, 'real');
-    expect((await realRestore([path, '--data-dir', dataDir])).exitCode).toBe(0);
-    const real = await startRealEtcd({ dataDir });
-    onTestFinished(() => real.stop());
-    expect(data(await contentsOf(real.endpoint, ROOT))).toEqual(data(before));
-    await withClient(
-      real.endpoint,
-      async ({ kv, maintenance }) => {
-        const half = { key: Buffer.from('many/'), rangeEnd: Buffer.from('many/0008') };
-        const { header } = await kv.deleteRange(half);
-        await kv.put({ key: Buffer.from('after'), value: Buffer.alloc(300_000, 'a') });
-        await kv.compact({ revision: header?.revision ?? 0, physical: true });
-        await maintenance.defragment();
-      },
-      ROOT,
-    );
-    await real.kill();
-    const again = await startRealEtcd({ dataDir, ports: real.ports });
-    onTestFinished(() => again.stop());
-    const lived = await contentsOf(again.endpoint, ROOT);
-    expect(lived.revision).toBe(before.revision + 2);
+      const dataDir = join(directory, 'real');
+      expect((await realRestore([path, '--data-dir', dataDir])).exitCode).toBe(0);
+      const real = await startRealEtcd({ dataDir });
+      onTestFinished(() => real.stop());
+      expect(data(await contentsOf(real.endpoint, ROOT))).toEqual(data(before));
+      await withClient(
+        real.endpoint,
+        async ({ kv, maintenance }) => {
+          const half = { key: Buffer.from('many/'), rangeEnd: Buffer.from('many/0008') };
+          const { header } = await kv.deleteRange(half);
+          await kv.put({ key: Buffer.from('after'), value: Buffer.alloc(300_000, 'a') });
+          await kv.compact({ revision: header?.revision ?? 0, physical: true });
+          await maintenance.defragment();
+        },
+        ROOT,
+      );
+      await real.kill();
+      const again = await startRealEtcd({ dataDir, ports: real.ports });
+      onTestFinished(() => again.stop());
+      const lived = await contentsOf(again.endpoint, ROOT);
+      expect(lived.revision).toBe(before.revision + 2);
 
-    const back = join(directory, 'theirs.db');
-    expect((await save(again.endpoint, back)).exitCode).toBe(0);
-    const own = join(directory, 'own');
-    await restore([back, '--data-dir', own]);
-    const { endpoint } = await serve('etcdkit', own);
-    expect(data(await contentsOf(endpoint, ROOT))).toEqual(data(lived));
-  });
+      const back = join(directory, 'theirs.db');
+      expect((await save(again.endpoint, back)).exitCode).toBe(0);
+      const own = join(directory, 'own');
+      await restore([back, '--data-dir', own]);
+      const { endpoint } = await serve('etcdkit', own);
+      expect(data(await contentsOf(endpoint, ROOT))).toEqual(data(lived));
+    },
+  );
 });

@@ -11,6 +11,13 @@ import { KeyValue } from '../../src/proto/gen/mvccpb/kv.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
 import { freePort } from '../support/loopback.js';
 import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../support/real-etcd.js';
+import {
+  isRealSince,
+  REAL_ENVIRONMENT,
+  REAL_ETCDCTL,
+  REAL_FILES_PROGRAM,
+  realMinor,
+} from '../support/real-programs.js';
 import { runBinary } from '../support/run-binary.js';
 import { makeTempDir, type TempDir, tempDir } from '../support/temp-dir.js';
 
@@ -23,8 +30,10 @@ const ALL = Buffer.of(0);
 
 /** Not synchronous: a server of ours lives in this process and must be able to answer. */
 async function realCtl(...argv: string[]): Promise<string> {
-  const env = { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' };
-  const { stdout } = await run('/usr/bin/etcdctl', argv, { env, timeout: CTL_TIMEOUT_MILLIS });
+  const isOffline = argv[0] === 'snapshot' && argv[1] !== 'save';
+  const program = isOffline ? REAL_FILES_PROGRAM : REAL_ETCDCTL;
+  const options = { env: REAL_ENVIRONMENT, timeout: CTL_TIMEOUT_MILLIS };
+  const { stdout } = await run(program, argv, options);
   return stdout;
 }
 
@@ -112,40 +121,49 @@ describe.skipIf(!hasRealEtcd)('a snapshot of our server', () => {
     const keys = await allKeys(client);
     expect({ ...ours, totalKey: 0 }).toEqual({ ...theirs, totalKey: 0, version: '3.7.0' });
     expect(ours.totalKey).toBe(keys.length);
+    // Before 3.6 it counted the pairs of all buckets.
+    if (isRealSince(6)) expect(theirs.totalKey).toBe(keys.length);
   });
 
-  it('is restored and served by a real etcd: every key, the lease, the user, the hash', async () => {
-    const path = join(directory.path, 'ours.db');
-    const argv = [`--endpoints=${server.endpoint}`, 'snapshot', 'save', path];
-    const saved = await runBinary('etcdctl', argv);
-    expect(saved.exitCode).toBe(0);
-    expect(saved.stdout.toString()).toBe(`Snapshot saved at ${path}\nServer version 3.7.0\n`);
-    const real = await restoreAndServe(path, directory.path);
-    const restored = new Client({ endpoints: [real.endpoint] });
-    try {
-      expect(digest(await allKeys(restored))).toEqual(digest(await allKeys(client)));
-      const hash = await client.maintenance.hashKv(0);
-      const theirs = await restored.maintenance.hashKv(0);
-      expect(theirs.hash).toBe(hash.hash);
-      expect(theirs.compactRevision).toBe(hash.compactRevision);
-      const { keys } = await restored.lease.timeToLive({ ID: LEASE, keys: true });
-      const expected = await client.lease.timeToLive({ ID: LEASE, keys: true });
-      expect(keys.map(String).sort()).toEqual(expected.keys.map(String).sort());
-      expect(real.ctl(['user', 'get', 'reader']).toString()).toContain('Roles: readers');
-      // It goes on living with the file.
-      await restored.kv.deleteRange({ key: Buffer.from('key-'), rangeEnd: Buffer.from('key-01') });
-      await restored.kv.put({ key: Buffer.from('after'), value: Buffer.alloc(100_000) });
-      await restored.maintenance.defragment();
-      const left = digest(await allKeys(restored));
-      await real.kill();
-      const again = await startRealEtcd({ dataDir: real.dataDir, ports: real.ports });
-      expect(digest(await allKeys(restored))).toEqual(left);
-      await again.kill();
-    } finally {
-      restored.close();
-      await real.stop();
-    }
-  });
+  // 3.6 alone refuses the database of a cluster of 3.7, also that of a real etcd.
+  it.skipIf(realMinor === 6)(
+    'is restored and served by a real etcd: every key, the lease, the user, the hash',
+    async () => {
+      const path = join(directory.path, 'ours.db');
+      const argv = [`--endpoints=${server.endpoint}`, 'snapshot', 'save', path];
+      const saved = await runBinary('etcdctl', argv);
+      expect(saved.exitCode).toBe(0);
+      expect(saved.stdout.toString()).toBe(`Snapshot saved at ${path}\nServer version 3.7.0\n`);
+      const real = await restoreAndServe(path, directory.path);
+      const restored = new Client({ endpoints: [real.endpoint] });
+      try {
+        expect(digest(await allKeys(restored))).toEqual(digest(await allKeys(client)));
+        const hash = await client.maintenance.hashKv(0);
+        const theirs = await restored.maintenance.hashKv(0);
+        expect(theirs.hash).toBe(hash.hash);
+        expect(theirs.compactRevision).toBe(hash.compactRevision);
+        const { keys } = await restored.lease.timeToLive({ ID: LEASE, keys: true });
+        const expected = await client.lease.timeToLive({ ID: LEASE, keys: true });
+        expect(keys.map(String).sort()).toEqual(expected.keys.map(String).sort());
+        expect(real.ctl(['user', 'get', 'reader']).toString()).toContain('Roles: readers');
+        // It goes on living with the file.
+        await restored.kv.deleteRange({
+          key: Buffer.from('key-'),
+          rangeEnd: Buffer.from('key-01'),
+        });
+        await restored.kv.put({ key: Buffer.from('after'), value: Buffer.alloc(100_000) });
+        await restored.maintenance.defragment();
+        const left = digest(await allKeys(restored));
+        await real.kill();
+        const again = await startRealEtcd({ dataDir: real.dataDir, ports: real.ports });
+        expect(digest(await allKeys(restored))).toEqual(left);
+        await again.kill();
+      } finally {
+        restored.close();
+        await real.stop();
+      }
+    },
+  );
 
   it('is one moment, however much is written while it is saved', async () => {
     const before = (await client.kv.put({ key: Buffer.from('n'), value: Buffer.from('0') })).header;
@@ -182,13 +200,16 @@ describe.skipIf(!hasRealEtcd)('a snapshot of a real etcd', () => {
       const path = join(await tempDir(), 'real.db');
       const argv = [`--endpoints=${real.endpoint}`, 'snapshot', 'save'];
       const saved = await runBinary('etcdctl', [...argv, path]);
-      expect(saved.stdout.toString()).toBe(`Snapshot saved at ${path}\n`);
+      // Since 3.6 the server tells its version, and the database has one.
+      const version = isRealSince(6) ? `3.${realMinor}.0` : '';
+      const told = version === '' ? '' : `Server version ${version}\n`;
+      expect(saved.stdout.toString()).toBe(`Snapshot saved at ${path}\n${told}`);
       const theirs = JSON.parse(await realCtl('snapshot', 'status', '-w', 'json', path));
       const status = await runBinary('etcdutl', ['snapshot', 'status', '-wjson', path]);
       expect(JSON.parse(status.stdout.toString())).toEqual({
         ...theirs,
         totalKey: count,
-        version: '',
+        version,
       });
       const piped = await runBinary('etcdctl', [...argv, '-']);
       expect(piped.exitCode).toBe(0);

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import type { Client } from '../../src/client/client.js';
+import { REAL_ENVIRONMENT, REAL_ETCDCTL } from './real-programs.js';
 
-const ETCDCTL = '/usr/bin/etcdctl';
 /** How long a write may take before its writer goes on with another, ms. */
 const WRITE_MILLIS = 1000;
 /** Pause of a writer after a failure, ms. */
@@ -31,7 +31,7 @@ export function clientWriter(client: Client): Writer {
 export function etcdctlWriter(endpoints: readonly string[]): Writer {
   return async (key, value) => {
     const { stdout } = await promisify(execFile)(
-      ETCDCTL,
+      REAL_ETCDCTL,
       [
         `--endpoints=${endpoints.join()}`,
         `--command-timeout=${WRITE_MILLIS}ms`,
@@ -40,7 +40,7 @@ export function etcdctlWriter(endpoints: readonly string[]): Writer {
         key,
         value,
       ],
-      { env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' } },
+      { env: REAL_ENVIRONMENT },
     );
     const answer = JSON.parse(stdout) as { header: { revision: number } };
     return answer.header.revision;

@@ -2,9 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Client } from '../../src/client/client.js';
 import type { StatusResponse } from '../../src/proto/gen/etcdserverpb/rpc.js';
 import { binaryPath } from './binary.js';
+import { isRealBefore, REAL_ETCD } from './real-programs.js';
 import { GaveUp, until } from './until.js';
 
-const REAL_ETCD = '/usr/bin/etcd';
+/** Since 3.5 it is the default. */
+const REAL_PROGRAM: readonly string[] = isRealBefore(5) ? [REAL_ETCD, '--logger=zap'] : [REAL_ETCD];
 /** Bound of one question of the tests to one member, ms. */
 export const QUESTION_MILLIS = 2000;
 /** Lines of each member's log that a failure shows. */
@@ -66,7 +68,7 @@ export class ClusterMember {
   start(flags: readonly string[] = []): void {
     if (this.isRunning) throw new Error(`${this.name} runs`);
     const [program, ...leading] =
-      this.kind === 'real' ? [REAL_ETCD, '--logger=zap'] : [process.execPath, binaryPath('etcd')];
+      this.kind === 'real' ? REAL_PROGRAM : [process.execPath, binaryPath('etcd')];
     const child = spawn(program ?? '', [...leading, ...this.#flags, ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH ?? '' },

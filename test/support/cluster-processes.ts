@@ -5,12 +5,11 @@ import { expect } from 'vitest';
 import { Client } from '../../src/client/client.js';
 import { ClusterMember, type MemberKind, QUESTION_MILLIS } from './cluster-member.js';
 import { PeerNetwork } from './peer-network.js';
+import { REAL_ENVIRONMENT, REAL_ETCDCTL } from './real-programs.js';
 import { stablePort } from './stable-port.js';
 import { GaveUp, until } from './until.js';
 
 export { ClusterMember, type MemberKind } from './cluster-member.js';
-
-const REAL_ETCDCTL = '/usr/bin/etcdctl';
 
 export interface ClusterPlan {
   /** One letter a member: `o` is ours, `r` a real one. */
@@ -260,7 +259,7 @@ export class ClusterProcesses {
     const { stdout } = await promisify(execFile)(
       REAL_ETCDCTL,
       [`--endpoints=${this.endpoints.join()}`, ...argv],
-      { env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' } },
+      { env: REAL_ENVIRONMENT },
     );
     return stdout;
   }

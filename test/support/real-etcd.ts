@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { freePort } from './loopback.js';
+import { REAL_ENVIRONMENT, REAL_ETCD, REAL_ETCDCTL } from './real-programs.js';
 
-const ETCD = '/usr/bin/etcd';
-const ETCDCTL = '/usr/bin/etcdctl';
 const START_TIMEOUT_MILLIS = 20_000;
 /** How long an etcdctl may take to write what is expected of it. */
 const CTL_TIMEOUT_MILLIS = 10_000;
@@ -16,24 +15,7 @@ const POLL_MILLIS = 25;
 /** Another process may take a port between our probe and etcd's bind. */
 const START_ATTEMPTS = 3;
 
-function runs(program: string, args: readonly string[]): boolean {
-  try {
-    execFileSync(program, args, { stdio: 'ignore', env: { ...process.env, ETCDCTL_API: '3' } });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * True if a real etcd and etcdctl are installed. Tests against them are skipped otherwise, save
- * where they must run: in CI, or with ETCDKIT_REQUIRE_ETCD set.
- */
-export const hasRealEtcd: boolean = runs(ETCD, ['--version']) && runs(ETCDCTL, ['version']);
-
-if (!hasRealEtcd && (process.env.CI || process.env.ETCDKIT_REQUIRE_ETCD)) {
-  throw new Error(`${ETCD} and ${ETCDCTL} are required here`);
-}
+export { hasRealEtcd } from './real-programs.js';
 
 export interface RealEtcdOptions {
   /** Another etcd that takes the same flags, as a command line. */
@@ -76,7 +58,7 @@ export async function startRealEtcd(options: RealEtcdOptions = {}): Promise<Real
     const ports = options.ports ?? { client: await freePort(), peer: await freePort() };
     const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'real-etcd-'));
     try {
-      return await startOn(options.program ?? [ETCD], ports, dataDir, options.flags ?? []);
+      return await startOn(options.program ?? [REAL_ETCD], ports, dataDir, options.flags ?? []);
     } catch (error) {
       lastError = error;
     }
@@ -130,10 +112,10 @@ async function startOn(
     ports,
     dataDir,
     ctl: (args, input = '') =>
-      execFileSync(ETCDCTL, [`--endpoints=${endpoint}`, ...args], {
+      execFileSync(REAL_ETCDCTL, [`--endpoints=${endpoint}`, ...args], {
         input,
         stdio: ['pipe', 'pipe', 'pipe'],
-        env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
+        env: REAL_ENVIRONMENT,
       }),
     ctlUntil: (args, length) => runUntil([`--endpoints=${endpoint}`, ...args], length),
     kill: () => end('SIGKILL'),
@@ -146,10 +128,10 @@ async function startOn(
 }
 
 async function runUntil(args: readonly string[], length: number): Promise<Buffer> {
-  const child = execa(ETCDCTL, args, {
+  const child = execa(REAL_ETCDCTL, args, {
     stdin: 'ignore',
     stderr: 'ignore',
-    env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' },
+    env: REAL_ENVIRONMENT,
     extendEnv: false,
     encoding: 'buffer',
     stripFinalNewline: false,

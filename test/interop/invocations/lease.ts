@@ -71,7 +71,11 @@ export const LEASES = [
   run('lease revoke 4d2', { setup: LEASED }),
   run('lease revoke 4d2 -w json', { setup: LEASED }),
   run('lease revoke 4d2 -w fields', { setup: LEASED }),
-  run('lease revoke 4d2 -w protobuf', { setup: LEASED, program: [revokeAsProtobuf] }),
+  run('lease revoke 4d2 -w protobuf', {
+    setup: LEASED,
+    varies: ['addresses'],
+    program: [revokeAsProtobuf],
+  }),
   run('lease revoke 1'),
   run('lease revoke zz'),
   run('lease revoke'),

@@ -26,6 +26,7 @@ import {
 import { askPeer, introduction } from '../../support/peer-request.js';
 import { peerTls } from '../../support/peer-tls.js';
 import { hasRealEtcd, type RealEtcd, startRealEtcd } from '../../support/real-etcd.js';
+import { REAL_ENVIRONMENT, REAL_ETCDCTL } from '../../support/real-programs.js';
 import { sharedPath } from '../../support/shared.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { until } from '../../support/until.js';
@@ -40,9 +41,9 @@ afterEach(async () => {
 /** Runs the real etcdctl beside us: it needs our answers. */
 async function ctl({ endpoint }: RealEtcd, ...args: string[]): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(
-    '/usr/bin/etcdctl',
+    REAL_ETCDCTL,
     [`--endpoints=${endpoint}`, ...args],
-    { env: { PATH: process.env.PATH ?? '', ETCDCTL_API: '3' } },
+    { env: REAL_ENVIRONMENT },
   );
   return stdout + stderr;
 }

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
 import { type StartEtcdOptions, startEtcd, type TestEtcd } from '../../../src/testing.js';
 import type { LeafFiles, TestAuthority } from '../../support/certificates.js';
+import { REAL_ETCDCTL } from '../../support/real-programs.js';
 import { runBinary } from '../../support/run-binary.js';
 
 /** One line of a server's log. */
@@ -109,7 +110,7 @@ function has(program: string, argument: string): boolean {
   return spawnSync(program, [argument], { stdio: 'ignore' }).error === undefined;
 }
 
-export const hasEtcdctl = has('/usr/bin/etcdctl', 'version');
+export const hasEtcdctl = has(REAL_ETCDCTL, 'version');
 export const hasCurl = has('curl', '--version');
 export const hasOpenssl = has('openssl', 'version');
 
@@ -147,7 +148,7 @@ export function visitByEtcdctl(
   visitor: Visitor,
   patient: boolean,
 ): Promise<Visit> {
-  return run('/usr/bin/etcdctl', ctlArguments(endpoint, visitor, patient));
+  return run(REAL_ETCDCTL, ctlArguments(endpoint, visitor, patient));
 }
 
 /** Ours does. */
