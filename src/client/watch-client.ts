@@ -91,11 +91,18 @@ class WatchStream {
   }
 
   requestProgress(): void {
-    if (this.call === undefined) {
-      this.progressWanted = true;
-    } else {
-      this.call.send({ requestUnion: { $case: 'progressRequest', value: {} } });
-    }
+    this.progressWanted = true;
+    this.sendProgressRequest();
+  }
+
+  /**
+   * Trap: etcd may tell progress before it tells that a watcher was created; there would be nobody
+   * to hear of it. So the request waits for the creations.
+   */
+  private sendProgressRequest(): void {
+    if (this.call === undefined || !this.progressWanted || this.pending.length > 0) return;
+    this.progressWanted = false;
+    this.call.send({ requestUnion: { $case: 'progressRequest', value: {} } });
   }
 
   close(): void {
@@ -134,10 +141,7 @@ class WatchStream {
       call.pause();
     }
     this.createNext();
-    if (this.progressWanted) {
-      this.progressWanted = false;
-      this.requestProgress();
-    }
+    this.sendProgressRequest();
   }
 
   /** Creations go one at a time, because a refusal does not say which watch it is for. */
@@ -179,6 +183,7 @@ class WatchStream {
     }
     this.createNext();
     this.releaseIfIdle();
+    this.sendProgressRequest();
   }
 
   private onUpdate(response: WatchResponse): void {
