@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeTempDir, type TempDir, tempDir } from '../../support/temp-dir.js';
+import { buildChildProgram, type ChildProgram } from '../../support/child-program.js';
+import { tempDir } from '../../support/temp-dir.js';
 import { filesFor, SEED } from './budget.js';
 import { ourLmdbDatabase } from './sound-files.js';
 import { Tally } from './tally.js';
@@ -19,39 +19,21 @@ interface Ended {
 
 describe('a database of ours with a damaged leaf page, opened by LMDB', () => {
   const tally = new Tally('leaf pages, in a process of their own');
-  let bundle: TempDir;
-  let script: string;
+  let program: ChildProgram;
 
   beforeAll(async () => {
-    bundle = await makeTempDir();
-    script = join(bundle.path, 'child.mjs');
-    const lmdb = import.meta.resolve('lmdb');
-    await build({
-      entryPoints: [join(import.meta.dirname, 'native-child.ts')],
-      outfile: script,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      plugins: [
-        {
-          name: 'native-module',
-          setup: (plugin) => {
-            plugin.onResolve({ filter: /^lmdb$/ }, () => ({ path: lmdb, external: true }));
-          },
-        },
-      ],
-    });
+    program = await buildChildProgram(join(import.meta.dirname, 'native-child.ts'));
   });
 
   afterAll(async () => {
     console.log(String(tally));
-    await bundle.remove();
+    await program.remove();
   });
 
   function run(args: readonly string[]): Promise<Ended> {
     const options = { timeout: TIMEOUT, maxBuffer: 64 * 1024 * 1024 };
     return new Promise((resolve) => {
-      execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) => {
+      execFile(process.execPath, [program.path, ...args], options, (error, stdout, stderr) => {
         const code = error === null ? 0 : (error.signal ?? error.code ?? 'unknown');
         resolve({ code, lines: stdout.trimEnd().split('\n'), stderr });
       });
