@@ -22,7 +22,12 @@ const VARIATIONS: Readonly<Record<Variation, (text: string) => string>> = {
   'lease-ids': (text) =>
     text.replace(/lease [0-9a-f]{16}/g, 'lease <id>').replace(/("ID"(?: : |:))\d+/g, '$1<id>'),
   'member-ids': (text) =>
-    text.replace(/Member +[0-9a-f]{13,16}/g, 'Member <id>').replace(/("ID":)\d+/g, '$1<id>'),
+    membersInOrder(
+      text
+        .replace(/Member +[0-9a-f]{13,16}/g, 'Member <id>')
+        .replace(/^[0-9a-f]{13,16}, /gm, '<id>, ')
+        .replace(/("ID":)\d+/g, '$1<id>'),
+    ),
   revisions: (text) => text.replace(/("(?:\w+_)?revision":)\d+/g, '$1<revision>'),
   ttl: (text) =>
     text
@@ -39,6 +44,22 @@ const VARIATIONS: Readonly<Record<Variation, (text: string) => string>> = {
   addresses: (text) => text.replace(/0x[0-9a-f]+\??/g, '<address>'),
   versions: (text) => text.replace(/\b3\.(?:4\.23|7\.\d|7|4)\b/g, '<version>'),
 };
+
+/**
+ * Members are listed by their ids, and that of an added one comes from the second in which its server
+ * was asked.
+ */
+function membersInOrder(text: string): string {
+  const inJson = text.replace(
+    /("members":\[)(.*)(\]\})/g,
+    (_, start: string, list: string, end: string) =>
+      `${start}${list
+        .split(/(?<=\}),(?=\{)/)
+        .toSorted()
+        .join(',')}${end}`,
+  );
+  return inJson.startsWith('<id>, ') ? inJson.split('\n').toSorted().join('\n') : inJson;
+}
 
 /** Replaces what no two runs share. */
 export function cleanOutcome(
