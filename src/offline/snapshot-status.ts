@@ -12,17 +12,29 @@ import { SnapshotChecksumError, verifyTrailingHash } from './snapshot-checksum.j
 export { BboltError, SnapshotChecksumError };
 
 /** What `snapshot status` tells of a file (reference: cli 10.1). */
-export interface SnapshotStatus {
+export interface SnapshotSummary {
   /** CRC-32C of the names of all buckets and of all their pairs. */
   readonly hash: number;
   /** Main revision of the last change, 0 if there is none. */
   readonly revision: number;
-  /** Keys that exist. Trap: etcd before 3.6 counts all pairs of all buckets instead. */
+  /** Keys that exist; before 3.6, all pairs of all buckets. */
   readonly totalKey: number;
   /** Bytes of the pages. */
   readonly totalSize: number;
-  /** Version of the schema; empty for data of etcd 3.5 and older. */
+  /** Version of the schema; empty for data of etcd 3.5 and older, undefined as told before 3.6. */
+  readonly version: string | undefined;
+}
+
+export interface SnapshotStatus extends SnapshotSummary {
   readonly version: string;
+  /** Pairs of all buckets. */
+  readonly totalPairs: number;
+}
+
+/** The same as told by etcd before 3.6 (reference: cli 9). */
+export function summaryBefore36(status: SnapshotStatus): SnapshotSummary {
+  const { hash, revision, totalPairs, totalSize } = status;
+  return { hash, revision, totalKey: totalPairs, totalSize, version: undefined };
 }
 
 export interface SnapshotStatusOptions {
@@ -74,6 +86,7 @@ async function sumUp(
   let version = '';
   let revision = 0;
   let read = 0;
+  let totalPairs = 0;
   for await (const bucket of file.buckets(use.visit)) {
     hash = crc32c(bucket.name, hash);
     const name = bucket.name.toString('latin1');
@@ -85,6 +98,7 @@ async function sumUp(
       // Keys and values lie in the order in which they are hashed.
       hash = crc32cRange(bytes, start, end, hash);
       read += end - start;
+      totalPairs += count;
       if (name === 'key') {
         countUserKeys(leaf, keys, file.path);
         revision = mainRevisionOf(bytes.subarray(places[2 * count - 2]));
@@ -96,7 +110,7 @@ async function sumUp(
   }
   await use.checkFreelist(file);
   const totalKey = keys.endPass() ?? (await countTheRest(file, keys));
-  return { hash, revision, totalKey, totalSize: file.bytes, version };
+  return { hash, revision, totalKey, totalPairs, totalSize: file.bytes, version };
 }
 
 const VERSION_KEY = Buffer.from('storageVersion');

@@ -1,6 +1,6 @@
 import { quoteGo } from '../../base/go-format.js';
 import type { WatchUpdate } from '../../client/watcher.js';
-import type { SnapshotStatus } from '../../offline/snapshot-status.js';
+import type { SnapshotSummary } from '../../offline/snapshot-status.js';
 import { Permission_Type } from '../../proto/gen/authpb/auth.js';
 import {
   type AlarmResponse,
@@ -224,13 +224,13 @@ export class FieldsPrinter extends Printer {
     return this.withHeader(response);
   }
 
-  override snapshotStatus(status: SnapshotStatus): Buffer {
+  override snapshotStatus(status: SnapshotSummary): Buffer {
     return lines([
       field('Hash', status.hash),
       field('Revision', status.revision),
       field('Keys', status.totalKey),
       field('Size', status.totalSize),
-      field('Version', status.version),
+      ...(status.version === undefined ? [] : [field('Version', status.version)]),
     ]);
   }
 

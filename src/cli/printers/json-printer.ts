@@ -1,5 +1,5 @@
 import type { WatchUpdate } from '../../client/watcher.js';
-import type { SnapshotStatus } from '../../offline/snapshot-status.js';
+import type { SnapshotSummary } from '../../offline/snapshot-status.js';
 import type {
   AlarmResponse,
   AuthRoleGetResponse,
@@ -279,15 +279,14 @@ export class JsonPrinter extends Printer {
     );
   }
 
-  override snapshotStatus(status: SnapshotStatus): Buffer {
-    return line(
-      new JsonObject()
-        .requiredNumber('hash', status.hash)
-        .requiredNumber('revision', status.revision)
-        .requiredNumber('totalKey', status.totalKey)
-        .requiredNumber('totalSize', status.totalSize)
-        .requiredString('version', status.version),
-    );
+  override snapshotStatus(status: SnapshotSummary): Buffer {
+    const { version } = status;
+    const json = new JsonObject()
+      .requiredNumber('hash', status.hash)
+      .requiredNumber('revision', status.revision)
+      .requiredNumber('totalKey', status.totalKey)
+      .requiredNumber('totalSize', status.totalSize);
+    return line(version === undefined ? json : json.requiredString('version', version));
   }
 
   override fileHashKv(hash: FileHashKv): Buffer {

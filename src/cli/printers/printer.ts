@@ -1,5 +1,5 @@
 import type { WatchUpdate } from '../../client/watcher.js';
-import type { SnapshotStatus } from '../../offline/snapshot-status.js';
+import type { SnapshotSummary } from '../../offline/snapshot-status.js';
 import type { Permission } from '../../proto/gen/authpb/auth.js';
 import type {
   AlarmResponse,
@@ -263,7 +263,7 @@ export abstract class Printer {
     return this.unsupported();
   }
 
-  snapshotStatus(_status: SnapshotStatus): Buffer {
+  snapshotStatus(_status: SnapshotSummary): Buffer {
     return this.unsupported();
   }
 

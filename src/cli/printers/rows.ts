@@ -1,5 +1,5 @@
 import { humanizeBytes } from '../../base/go-format.js';
-import type { SnapshotStatus } from '../../offline/snapshot-status.js';
+import type { SnapshotSummary } from '../../offline/snapshot-status.js';
 import type { Member } from '../../proto/gen/etcdserverpb/rpc.js';
 import { hexId } from './go-text.js';
 import type { EndpointHashKv, EndpointHealth, EndpointStatus, FileHashKv } from './printer.js';
@@ -83,22 +83,20 @@ export function hashKvRow({ endpoint, hashKv }: EndpointHashKv): string[] {
   return [endpoint, String(hashKv.hash), String(hashKv.hashRevision)];
 }
 
-export const SNAPSHOT_COLUMNS = [
-  'HASH',
-  'REVISION',
-  'TOTAL KEYS',
-  'TOTAL SIZE',
-  'VERSION',
-] as const;
+const SNAPSHOT_COLUMNS = ['HASH', 'REVISION', 'TOTAL KEYS', 'TOTAL SIZE'] as const;
+
+export function snapshotColumns({ version }: SnapshotSummary): readonly string[] {
+  return version === undefined ? SNAPSHOT_COLUMNS : [...SNAPSHOT_COLUMNS, 'VERSION'];
+}
 
 /** Trap: the hash is hexadecimal here and decimal in JSON and fields (reference: cli 10.1). */
-export function snapshotRow(status: SnapshotStatus): string[] {
+export function snapshotRow(status: SnapshotSummary): string[] {
   return [
     status.hash.toString(16),
     String(status.revision),
     String(status.totalKey),
     humanizeBytes(status.totalSize),
-    status.version,
+    ...(status.version === undefined ? [] : [status.version]),
   ];
 }
 

@@ -1,5 +1,5 @@
 import type { WatchUpdate } from '../../client/watcher.js';
-import type { SnapshotStatus } from '../../offline/snapshot-status.js';
+import type { SnapshotSummary } from '../../offline/snapshot-status.js';
 import type { Permission } from '../../proto/gen/authpb/auth.js';
 import {
   type AlarmResponse,
@@ -271,7 +271,7 @@ export class SimplePrinter extends Printer {
     return accessText(answer);
   }
 
-  override snapshotStatus(status: SnapshotStatus): Buffer {
+  override snapshotStatus(status: SnapshotSummary): Buffer {
     return lines([snapshotRow(status).join(', ')]);
   }
 

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { SnapshotStatus } from '../../offline/snapshot-status.js';
+import type { SnapshotSummary } from '../../offline/snapshot-status.js';
 import type { MemberListResponse } from '../../proto/gen/etcdserverpb/rpc.js';
 import {
   type EndpointHashKv,
@@ -18,8 +18,8 @@ import {
   healthRow,
   MEMBER_COLUMNS,
   memberRow,
-  SNAPSHOT_COLUMNS,
   STATUS_COLUMNS,
+  snapshotColumns,
   snapshotRow,
   statusRow,
 } from './rows.js';
@@ -44,8 +44,8 @@ export class TablePrinter extends Printer {
     return table(HASH_KV_COLUMNS, entries.map(hashKvRow));
   }
 
-  override snapshotStatus(status: SnapshotStatus): Buffer {
-    return table(SNAPSHOT_COLUMNS, [snapshotRow(status)]);
+  override snapshotStatus(status: SnapshotSummary): Buffer {
+    return table(snapshotColumns(status), [snapshotRow(status)]);
   }
 
   override fileHashKv(hash: FileHashKv): Buffer {

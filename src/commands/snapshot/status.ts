@@ -7,8 +7,9 @@ import { HASH_THREAD_PROGRAM, LEAST_BYTES, provesTrailingHash } from '../../offl
 import {
   BboltError,
   SnapshotChecksumError,
-  type SnapshotStatus,
+  type SnapshotSummary,
   snapshotStatus,
+  summaryBefore36,
 } from '../../offline/snapshot-status.js';
 import { isErrno, isSystemError } from '../../platform/errno.js';
 import { nodeClock } from '../../platform/node-clock.js';
@@ -44,14 +45,16 @@ The items in the lists are hash, revision, total keys, total size, version.`;
     );
   }
 
-  async #status(path: string, showsProgress: boolean): Promise<SnapshotStatus> {
+  async #status(path: string, showsProgress: boolean): Promise<SnapshotSummary> {
     const progress = new ProgressLine(this.terminal, nodeClock, 'reading snapshot');
     const onProgress = (read: number, total: number) => progress.update(read, total);
     try {
-      return await snapshotStatus(nodeFs, path, {
+      const status = await snapshotStatus(nodeFs, path, {
         provesHash,
         ...(showsProgress ? { onProgress } : {}),
       });
+      // The etcdctl of 3.6 and later has no such command.
+      return this.invocation.face === 'etcdctl' ? summaryBefore36(status) : status;
     } catch (error) {
       if (error instanceof BboltError) {
         const message = `snapshot file integrity check failed. 1 errors found.\n${error.message}`;
