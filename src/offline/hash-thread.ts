@@ -16,6 +16,7 @@ export function provesTrailingHash(
   path: string,
   signal: AbortSignal,
 ): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
   return new Promise((resolve) => {
     const worker = new Worker(program, { workerData: path, name: 'snapshot-hash' });
     const stop = () => void worker.terminate();

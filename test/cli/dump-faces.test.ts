@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Program } from '../support/binary.js';
+import { unpackRealEtcd } from '../support/recorded-directory.js';
 import { runBinary } from '../support/run-binary.js';
 import { sharedPath } from '../support/shared.js';
 import { makeTempDir, type TempDir } from '../support/temp-dir.js';
@@ -102,9 +101,7 @@ describe.skipIf(fixtures === undefined)('with the directory of a real etcd', () 
 
   beforeAll(async () => {
     directory = await makeTempDir();
-    const archive = `${fixtures}/v3.5.30.data-dir.tar.gz`;
-    execFileSync('tar', ['-xzf', archive, '-C', directory.path]);
-    data = join(directory.path, 'data');
+    data = unpackRealEtcd('3.5.30', directory.path);
   });
 
   afterAll(() => directory.remove());

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,17 +7,15 @@ import { fileHashKv } from '../../src/offline/file-hash-kv.js';
 import { storageVersionOf } from '../../src/offline/storage-version.js';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { startEtcdProcess } from '../support/etcd-process.js';
+import { unpackRealEtcd } from '../support/recorded-directory.js';
 import { runCommand } from '../support/run-command.js';
 import { sharedPath } from '../support/shared.js';
 import { tempDir } from '../support/temp-dir.js';
 
 const fixtures = sharedPath('fixtures');
 
-async function dataOf(version: string): Promise<string> {
-  const directory = await tempDir();
-  execFileSync('tar', ['-xzf', `${fixtures}/${version}.data-dir.tar.gz`, '-C', directory]);
-  return join(directory, 'data');
-}
+const dataOf = async (version: string): Promise<string> =>
+  unpackRealEtcd(version.slice(1), await tempDir());
 
 const migrate = (data: string, version: string, ...flags: string[]) =>
   runCommand(Migrate, ['--data-dir', data, '--target-version', version, ...flags]);

@@ -1,20 +1,12 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { silentLogger } from '../../src/base/logger.js';
-import {
-  type ExportOptions,
-  type ExportSummary,
-  exportDataDirectory,
-} from '../../src/offline/export/export-data-directory.js';
 import { fileHashKv } from '../../src/offline/file-hash-kv.js';
-import { acquireDirectoryLock } from '../../src/platform/directory-lock.js';
 import { nodeClock } from '../../src/platform/node-clock.js';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { ClusterVersionSetRequest } from '../../src/proto/gen/membershippb/membership.js';
 import { EntryType } from '../../src/proto/gen/raftpb/raft.js';
 import { encodeInternalRequest } from '../../src/proto/hot/internal-request.js';
-import { decodeMember } from '../../src/server/membership/member.js';
 import { LmdbBackend } from '../../src/storage/backend/lmdb.js';
 import { BboltFile } from '../../src/storage/bbolt/bbolt-file.js';
 import { readWal, validSnapshots, WAL_BEGINNING } from '../../src/storage/wal/reader.js';
@@ -23,6 +15,7 @@ import { WalWriter } from '../../src/storage/wal/writer.js';
 import { startEtcd, type TestEtcd } from '../../src/testing.js';
 import { contentsOf, fillEtcd } from '../support/etcd-contents.js';
 import { tempDir } from '../support/temp-dir.js';
+import { exportTo } from './support.js';
 
 async function serve(directory: string): Promise<TestEtcd> {
   const etcd = await startEtcd({ storage: { directory } });
@@ -39,25 +32,6 @@ async function filledDirectory() {
   const contents = await contentsOf(etcd.endpoint);
   await etcd.stop();
   return { directory, data, output: join(directory, 'output'), contents };
-}
-
-function exportTo(
-  data: string,
-  output: string,
-  overrides: Partial<ExportOptions> = {},
-): Promise<ExportSummary> {
-  return exportDataDirectory({
-    fs: nodeFs,
-    clock: nodeClock,
-    logger: silentLogger,
-    dataDirectory: data,
-    walDirectory: join(data, 'member/wal'),
-    outputDirectory: output,
-    target: '3.5',
-    decodeMember,
-    takeDirectory: acquireDirectoryLock,
-    ...overrides,
-  });
 }
 
 /** Rows of a bucket of an exported database. */

@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { isDatabaseDamage } from '../../src/offline/database.js';
@@ -10,6 +8,7 @@ import { SnapshotChecksumError } from '../../src/offline/snapshot-checksum.js';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
 import { encodeRevisionKey } from '../../src/storage/mvcc/revision-key.js';
+import { unpackRealEtcd } from '../support/recorded-directory.js';
 import { sharedPath } from '../support/shared.js';
 import { tempDir } from '../support/temp-dir.js';
 import { bboltImage, keyRow, withFile } from './support.js';
@@ -25,9 +24,9 @@ describe.skipIf(fixtures === undefined)('the hash of a file of a real etcd', () 
   it.each(['v3.4.23', 'v3.5.30'])('is what its HashKV answered (%s)', async (version) => {
     const { hash, compact_revision: compactRevision, revision } = recorded(version);
     const directory = await tempDir();
-    execFileSync('tar', ['-xzf', `${fixtures}/${version}.data-dir.tar.gz`, '-C', directory]);
+    const data = unpackRealEtcd(version.slice(1), directory);
     const expected = { hash, compactRevision, revision };
-    expect(await fileHashKv(nodeFs, join(directory, 'data'), 0)).toEqual(expected);
+    expect(await fileHashKv(nodeFs, data, 0)).toEqual(expected);
     const fs = await withFile(gunzipSync(readFileSync(`${fixtures}/${version}.snapshot.db.gz`)));
     expect(await fileHashKv(fs, '/db', 0)).toEqual(expected);
     expect(await fileHashKv(fs, '/db', revision)).toEqual(expected);

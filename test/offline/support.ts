@@ -1,5 +1,16 @@
+import { join } from 'node:path';
+import { silentLogger } from '../../src/base/logger.js';
+import {
+  type ExportOptions,
+  type ExportSummary,
+  exportDataDirectory,
+} from '../../src/offline/export/export-data-directory.js';
+import { acquireDirectoryLock } from '../../src/platform/directory-lock.js';
 import { MemoryFs } from '../../src/platform/memory-fs.js';
+import { nodeClock } from '../../src/platform/node-clock.js';
+import { nodeFs } from '../../src/platform/node-fs.js';
 import { encodeKeyValue, encodeTombstone } from '../../src/proto/hot/key-value.js';
+import { decodeMember } from '../../src/server/membership/member.js';
 import type { Row } from '../../src/storage/backend/backend.js';
 import { planImage, writeImage } from '../../src/storage/bbolt/image.js';
 import { encodeRevisionKey } from '../../src/storage/mvcc/revision-key.js';
@@ -49,4 +60,24 @@ export async function withFile(bytes: Buffer): Promise<MemoryFs> {
   const fs = new MemoryFs({ tracked: false });
   await putFile(fs, '/db', bytes);
   return fs;
+}
+
+/** Exports a data directory of ours as the command does. */
+export function exportTo(
+  data: string,
+  output: string,
+  overrides: Partial<ExportOptions> = {},
+): Promise<ExportSummary> {
+  return exportDataDirectory({
+    fs: nodeFs,
+    clock: nodeClock,
+    logger: silentLogger,
+    dataDirectory: data,
+    walDirectory: join(data, 'member/wal'),
+    outputDirectory: output,
+    target: '3.5',
+    decodeMember,
+    takeDirectory: acquireDirectoryLock,
+    ...overrides,
+  });
 }

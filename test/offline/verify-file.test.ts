@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -12,6 +11,7 @@ import { nodeClock } from '../../src/platform/node-clock.js';
 import { nodeFs } from '../../src/platform/node-fs.js';
 import { seededRandom } from '../../src/platform/seeded-random.js';
 import { LMDB_FILE_NAME, LmdbBackend } from '../../src/storage/backend/lmdb.js';
+import { unpackRealEtcd } from '../support/recorded-directory.js';
 import { runCommand } from '../support/run-command.js';
 import { sharedPath } from '../support/shared.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -158,8 +158,7 @@ describe.skipIf(fixtures === undefined)('the check of what real etcds left', () 
     const snapshot = gunzipSync(readFileSync(`${fixtures}/${version}.snapshot.db.gz`));
     expect(await outcome(snapshot)).toMatch(/^sound/);
     const directory = await tempDir();
-    execFileSync('tar', ['-xzf', `${fixtures}/${version}.data-dir.tar.gz`, '-C', directory]);
-    const data = join(directory, 'data');
+    const data = unpackRealEtcd(version.slice(1), directory);
     expect((await verifyFile(nodeFs, data)).isSound).toBe(true);
     const { stdout, exitCode } = await runCommand(VerifyCommand, ['--data-dir', data]);
     expect(stdout).toMatch(/\nthey fit together\n$/);
@@ -168,8 +167,7 @@ describe.skipIf(fixtures === undefined)('the check of what real etcds left', () 
 
   it('tells a database that does not belong to its log', async () => {
     const directory = await tempDir();
-    execFileSync('tar', ['-xzf', `${fixtures}/v3.5.30.data-dir.tar.gz`, '-C', directory]);
-    const data = join(directory, 'data');
+    const data = unpackRealEtcd('3.5.30', directory);
     const index = Buffer.alloc(8);
     const term = Buffer.alloc(8);
     term.writeBigUInt64BE(9n);

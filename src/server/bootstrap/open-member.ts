@@ -137,8 +137,6 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenedMemb
   if (!isRestart) {
     await refuseDatabaseWithoutLog(options);
     await removePartialWalParent(options);
-  }
-  if (!isRestart) {
     const opened = await openOn(options, openNew(options, await planOf(options)));
     return { ...opened, isRestart };
   }

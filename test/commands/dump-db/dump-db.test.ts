@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { nodeClock } from '../../../src/platform/node-clock.js';
 import { BUCKETS } from '../../../src/storage/backend/backend.js';
 import { LmdbBackend } from '../../../src/storage/backend/lmdb.js';
 import { keyRow } from '../../offline/support.js';
+import { unpackRealEtcd } from '../../support/recorded-directory.js';
 import { runCommand } from '../../support/run-command.js';
 import { sharedPath } from '../../support/shared.js';
 import { makeTempDir, type TempDir, tempDir } from '../../support/temp-dir.js';
@@ -25,9 +25,7 @@ describe.skipIf(fixtures === undefined)('dump-db of the directory of a real etcd
 
   beforeAll(async () => {
     directory = await makeTempDir();
-    const archive = `${fixtures}/v3.5.30.data-dir.tar.gz`;
-    execFileSync('tar', ['-xzf', archive, '-C', directory.path]);
-    data = join(directory.path, 'data');
+    data = unpackRealEtcd('3.5.30', directory.path);
   });
 
   afterAll(() => directory.remove());

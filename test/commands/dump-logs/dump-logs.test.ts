@@ -5,7 +5,8 @@ import { Client } from '../../../src/client/client.js';
 import DumpLogs from '../../../src/commands/dump-logs.js';
 import WalVerify from '../../../src/commands/wal/verify.js';
 import { startEtcd } from '../../../src/testing.js';
-import { SEGMENT, unpackRealEtcd } from '../../offline/logs/support.js';
+import { SEGMENT } from '../../offline/logs/support.js';
+import { unpackRealEtcd } from '../../support/recorded-directory.js';
 import { runCommand } from '../../support/run-command.js';
 import { sharedPath } from '../../support/shared.js';
 import { makeTempDir, type TempDir, tempDir } from '../../support/temp-dir.js';
@@ -290,7 +291,7 @@ describe.skipIf(sharedPath('fixtures') === undefined).each([
 
   beforeAll(async () => {
     temporary = await makeTempDir();
-    data = unpackRealEtcd(version, temporary);
+    data = unpackRealEtcd(version, temporary.path);
   });
 
   afterAll(() => temporary.remove());

@@ -1,17 +1,14 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { silentLogger } from '../../../src/base/logger.js';
-import { exportDataDirectory } from '../../../src/offline/export/export-data-directory.js';
 import { fileHash } from '../../../src/offline/file-hash.js';
-import { acquireDirectoryLock } from '../../../src/platform/directory-lock.js';
-import { nodeClock } from '../../../src/platform/node-clock.js';
 import { nodeFs } from '../../../src/platform/node-fs.js';
-import { decodeMember } from '../../../src/server/membership/member.js';
 import { readRecords } from '../../../src/storage/wal/record-reader.js';
 import { listSegments } from '../../../src/storage/wal/segments.js';
 import { startEtcd } from '../../../src/testing.js';
 import { contentsOf, fillEtcd } from '../../support/etcd-contents.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { exportTo } from '../support.js';
 import { type Answer, answerOf } from './answers.js';
 
 /** Room behind the records of the log. */
@@ -60,17 +57,7 @@ export async function ourDirectory(flags: readonly string[] = []): Promise<Files
 }
 
 export const exportIt: DirectoryOperation = async (data, output) => {
-  await exportDataDirectory({
-    fs: nodeFs,
-    clock: nodeClock,
-    logger: silentLogger,
-    dataDirectory: data,
-    walDirectory: join(data, 'member/wal'),
-    outputDirectory: output,
-    target: '3.5',
-    decodeMember,
-    takeDirectory: acquireDirectoryLock,
-  });
+  await exportTo(data, output);
   return fileHash(nodeFs, join(output, 'member/snap/db'));
 };
 

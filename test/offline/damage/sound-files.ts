@@ -1,21 +1,18 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { nodeClock } from '../../../src/platform/node-clock.js';
 import type { Bucket, Row } from '../../../src/storage/backend/backend.js';
 import { LMDB_FILE_NAME, LmdbBackend } from '../../../src/storage/backend/lmdb.js';
 import { encodeRevisionKey } from '../../../src/storage/mvcc/revision-key.js';
+import { unpackRealEtcd } from '../../support/recorded-directory.js';
 import { sharedPath } from '../../support/shared.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 import { bboltImage, keyRow } from '../support.js';
 import type { SoundFile } from './database-judge.js';
 import { bboltContent, lmdbContent } from './extents.js';
-
-const run = promisify(execFile);
 
 export const FIXTURE_VERSIONS = ['3.4.23', '3.5.30'] as const;
 export const hasFixtures = sharedPath('fixtures') !== undefined;
@@ -32,9 +29,7 @@ export function recordedSnapshots(): SoundFile[] {
 export async function recordedMember(version: string): Promise<Map<string, Buffer>> {
   const directory = await makeTempDir();
   try {
-    const archive = sharedPath('fixtures', `v${version}.data-dir.tar.gz`) ?? '';
-    await run('tar', ['xzf', archive, '-C', directory.path]);
-    const member = join(directory.path, 'data/member');
+    const member = join(unpackRealEtcd(version, directory.path), 'member');
     const files = new Map<string, Buffer>();
     const wal = 'wal/0000000000000000-0000000000000000.wal';
     const snap = 'snap/0000000000000002-00000000000000c9.snap';

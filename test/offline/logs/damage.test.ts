@@ -5,9 +5,10 @@ import { inspectLog } from '../../../src/offline/logs/verify-log.js';
 import { seededRandom } from '../../../src/platform/seeded-random.js';
 import { WalError } from '../../../src/storage/wal/wal-error.js';
 import { WAL } from '../../storage/wal/support.js';
+import { unpackRealEtcd } from '../../support/recorded-directory.js';
 import { sharedPath } from '../../support/shared.js';
 import { makeTempDir, type TempDir } from '../../support/temp-dir.js';
-import { type Dumped, diskWith, dump, SEGMENT, unpackRealEtcd, usedSegment } from './support.js';
+import { type Dumped, diskWith, dump, SEGMENT, usedSegment } from './support.js';
 
 const FLIPS = 1500;
 /** Unused space behind the log, as in a segment that is being written. */
@@ -32,7 +33,7 @@ describe.skipIf(sharedPath('fixtures') === undefined).each(['3.4.23', '3.5.30'])
 
     beforeAll(async () => {
       directory = await makeTempDir();
-      const wal = join(unpackRealEtcd(version, directory), 'member/wal');
+      const wal = join(unpackRealEtcd(version, directory.path), 'member/wal');
       ({ bytes, boundaries } = await usedSegment(wal));
       whole = (await dump(await diskWith(bytes))).entries;
     });

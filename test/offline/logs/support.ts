@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { KeptSegments } from '../../../src/offline/logs/log-directory.js';
 import {
@@ -14,8 +13,6 @@ import type { EntryFields } from '../../../src/proto/hot/entry.js';
 import { readRecords } from '../../../src/storage/wal/record-reader.js';
 import { parseSegmentName } from '../../../src/storage/wal/segment-name.js';
 import { fileBytes, putFile, texts, WAL } from '../../storage/wal/support.js';
-import { sharedPath } from '../../support/shared.js';
-import type { TempDir } from '../../support/temp-dir.js';
 
 export const SEGMENT = '0000000000000000-0000000000000000.wal';
 
@@ -42,13 +39,6 @@ export async function dump(
   } finally {
     await files.close();
   }
-}
-
-/** The data directory of a real etcd, unpacked in `directory`. */
-export function unpackRealEtcd(version: string, { path }: TempDir): string {
-  const archive = sharedPath('fixtures', `v${version}.data-dir.tar.gz`) ?? '';
-  execFileSync('tar', ['-xzf', archive, '-C', path]);
-  return join(path, 'data');
 }
 
 /** The one segment of a log without its unused tail, and where its records begin and end. */

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { LogFields, Logger } from '../../../src/base/logger.js';
 import { silentLogger } from '../../../src/base/logger.js';
@@ -25,10 +23,9 @@ import { readWal } from '../../../src/storage/wal/reader.js';
 import { startEtcd, type TestEtcd } from '../../../src/testing.js';
 import { contentsOf, expectLeaseWorks, withClient } from '../../support/etcd-contents.js';
 import { spawnEtcd } from '../../support/etcd-process.js';
+import { unpackRealEtcd } from '../../support/recorded-directory.js';
 import { sharedPath } from '../../support/shared.js';
 import { tempDir } from '../../support/temp-dir.js';
-
-const run = promisify(execFile);
 
 /** What a server said while it ran. */
 class LogLines {
@@ -70,9 +67,7 @@ function fixture(name: string): string {
 
 /** The data directory of an etcd that was killed while it was written to. */
 async function killedDirectory(version: string): Promise<string> {
-  const directory = await tempDir();
-  await run('tar', ['xzf', fixture(`${version}.data-dir.tar.gz`), '-C', directory]);
-  return join(directory, 'data');
+  return unpackRealEtcd(version.slice(1), await tempDir());
 }
 
 async function fileHash(path: string): Promise<string> {
